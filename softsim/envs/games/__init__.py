@@ -1,0 +1,1 @@
+"""The games, one short file per family."""

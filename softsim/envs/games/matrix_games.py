@@ -1,0 +1,64 @@
+"""Repeated 2x2 and n-player games by name, with the field's usual numbers.
+
+Prisoner's dilemma: Axelrod 1984 (3, 0, 5, 1). Chicken and stag hunt: the matrices of Melting Pot 2.0's
+"in the matrix" family (Agapiou et al. 2022). Public good and volunteer's dilemma: `softsim.envs.matrix` states the
+payoffs. Horizons and tremble are ours, and are params.
+"""
+
+from __future__ import annotations
+
+from softsim.envs.matrix import MatrixGame, public_good, two_by_two, volunteer
+
+
+def prisoners_dilemma() -> MatrixGame:
+    return MatrixGame(
+        "prisoners_dilemma",
+        two_by_two(3.0, 0.0, 5.0, 1.0),
+        question="Will two who could exploit each other learn to return kindness?",
+        dilemma="prisoner's dilemma",
+    )
+
+
+def chicken() -> MatrixGame:
+    return MatrixGame(
+        "chicken",
+        two_by_two(3.0, 2.0, 5.0, 0.0),
+        question="Who yields when both insisting is worst for both?",
+        dilemma="chicken",
+    )
+
+
+def stag_hunt() -> MatrixGame:
+    return MatrixGame(
+        "stag_hunt",
+        two_by_two(4.0, 0.0, 2.0, 2.0),
+        question="Does each trust the other enough to risk the better outcome?",
+        dilemma="stag hunt",
+    )
+
+
+def harmony() -> MatrixGame:
+    return MatrixGame(
+        "harmony",
+        two_by_two(5.0, 3.0, 1.0, 0.0),
+        question="Do they cooperate where it is best for each in any case?",
+        dilemma="none (a control)",
+    )
+
+
+def public_good_5() -> MatrixGame:
+    return MatrixGame(
+        "public_good_5",
+        public_good(5, 3.0),
+        question="Who contributes to what all share, when each is better off if only the others do?",
+        dilemma="public good",
+    )
+
+
+def volunteers_dilemma_5() -> MatrixGame:
+    return MatrixGame(
+        "volunteers_dilemma_5",
+        volunteer(5, 2.0, 1.0),
+        question="Who does the job that needs only one?",
+        dilemma="volunteer's dilemma",
+    )

@@ -1,0 +1,132 @@
+"""The shapes everything agrees on: axis letters, the timestep, and the three protocols.
+
+Axis letters, used in every shape comment of the library:
+
+    N populations    P members of a population    E environments    S seats of a member    T time
+    A agent slots    K actions                    V view            H W grid height, width
+
+Everything that advances has one form, written for one and mapped on axis 0 for many:
+
+    (key, params, state, input) -> (state, output)
+
+`params` is always an argument and always data, so a batch may hold a different situation in every row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
+
+import jax
+
+Array = jax.Array
+PyTree = Any
+T = TypeVar("T")
+
+
+class UserError(ValueError):
+    """A mistake of the caller's, said in one sentence: the field, the value, and what is allowed."""
+
+
+@dataclass_transform(frozen_default=True)
+def struct(cls: type[T]) -> type[T]:
+    """Make a frozen dataclass whose fields are all pytree leaves or subtrees; `dataclasses.replace` updates it."""
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+
+
+@struct
+class Timestep:
+    """What one environment shows its agents after a reset or a step.
+
+    `discount` and `last` are two facts, not one: a time limit sets `last` and leaves `discount` at 1, so that
+    learners bootstrap from the final observation; a death or a true end sets `discount` to 0.
+    """
+
+    observation: PyTree  # leaves [A, ...]
+    reward: Array  # [A] float32   what learners maximise: the payoff after sharing
+    payoff: Array  # [A] float32   the material outcome, before sharing
+    discount: Array  # [A] float32   0 where this agent's future ends here, else 1
+    agent_mask: Array  # [A] bool   slots in play
+    action_mask: Array  # [A, K] bool   actions that may change the state; always at least one per agent
+    first: Array  # [] bool   this timestep comes from a reset
+    last: Array  # [] bool   the episode is over: the next call resets
+    events: Array  # [A, B] int32   counts of named events in this step, per agent that caused them
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """A world for `num_agents` agents: unbatched, pure, and never resetting itself.
+
+    `reset` and `step` consume their key and return a state that holds no key.
+    """
+
+    num_agents: int
+    num_actions: int
+
+    def reset(self, key: Array, params: PyTree) -> tuple[PyTree, Timestep]: ...
+
+    def step(self, key: Array, params: PyTree, state: PyTree, action: Array) -> tuple[PyTree, Timestep]: ...
+
+
+@struct
+class Percept:
+    """What one seat perceives: one agent's row of a timestep. Policies see nothing else."""
+
+    observation: PyTree  # leaves [...]
+    reward: Array  # [] float32   reward that came with this observation
+    action_mask: Array  # [K] bool
+    first: Array  # [] bool   memory from before this percept belongs to another episode
+
+
+@struct
+class Output:
+    """What a policy says about one percept."""
+
+    logits: Array  # [K] float32   of its own next action, before masking
+    value: Array  # [] float32   expected discounted reward from here
+    opponent: Array  # [A-1, K] float32   logits of the next action of each other agent, in relative slots
+
+
+class Policy(NamedTuple):
+    """A mind for one seat. Relative slot j of agent i is agent `(i + 1 + j) % A`.
+
+    init:   (key) -> params
+    start:  () -> carry                                   memory at the start of an episode
+    apply:  (params, carry, percept) -> (carry, output)   forgets by itself where `percept.first` is set
+    unroll: (params, carry, percepts [T, ...]) -> outputs [T, ...], or None to scan `apply`;
+            a policy gives one when a whole sequence is cheaper than its steps one by one.
+    """
+
+    init: Callable[[Array], PyTree]
+    start: Callable[[], PyTree]
+    apply: Callable[[PyTree, PyTree, Percept], tuple[PyTree, Output]]
+    unroll: Callable[[PyTree, PyTree, Percept], Output] | None = None
+
+
+@struct
+class Trajectory:
+    """The experience of one member over T steps in its S seats. Row t+1 of `Step` fields answers action t."""
+
+    percept: Percept  # leaves [T+1, S, ...]
+    carry: PyTree  # leaves [S, ...]   memory before the first percept
+    action: Array  # [T, S] int32
+    log_prob: Array  # [T, S] float32   of the action when it was taken
+    value: Array  # [T+1, S] float32
+    reward: Array  # [T, S] float32   that action t led to
+    discount: Array  # [T, S] float32   after action t
+    last: Array  # [T+1, S] bool   percepts whose action is not played, because the next call resets
+    agent_mask: Array  # [T, S] bool
+    others_action: Array  # [T, S, A-1] int32   what the others did at the same time, in relative slots
+    others_mask: Array  # [T, S, A-1] bool   others in play who had a choice
+
+
+class Learner(NamedTuple):
+    """How one member improves, as a pair of pure functions (an optax transformation with experience for gradients).
+
+    init:   (params) -> learner state
+    update: (key, hyper, params, state, trajectory) -> (params, state, metrics: dict of scalars)
+    """
+
+    init: Callable[[PyTree], PyTree]
+    update: Callable[[Array, PyTree, PyTree, PyTree, Trajectory], tuple[PyTree, PyTree, dict[str, Array]]]
