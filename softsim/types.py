@@ -106,17 +106,17 @@ class Policy(NamedTuple):
 
 @struct
 class Trajectory:
-    """The experience of one member over T steps in its S seats. Row t+1 of `Step` fields answers action t."""
+    """The experience of one member over T steps in its S seats."""
 
-    percept: Percept  # leaves [T+1, S, ...]
+    percept: Percept  # leaves [T, S, ...]
     carry: PyTree  # leaves [S, ...]   memory before the first percept
     action: Array  # [T, S] int32
     log_prob: Array  # [T, S] float32   of the action when it was taken
-    value: Array  # [T+1, S] float32
     reward: Array  # [T, S] float32   that action t led to
     discount: Array  # [T, S] float32   after action t
-    last: Array  # [T+1, S] bool   percepts whose action is not played, because the next call resets
-    agent_mask: Array  # [T, S] bool
+    value: Array  # [T + 1, S] float32   of each percept, and of the one after the last action
+    last: Array  # [T + 1, S] bool   percepts whose action is not played, because the next call resets
+    agent_mask: Array  # [T, S] bool   seats in play
     others_action: Array  # [T, S, A-1] int32   what the others did at the same time, in relative slots
     others_mask: Array  # [T, S, A-1] bool   others in play who had a choice
 

@@ -12,7 +12,7 @@ from softsim.envs.observe import Observation, look
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.rules import Tally
 from softsim.envs.spec import WorldSpec
-from softsim.envs.vocabulary import ACTIONS, NUM_MOVES
+from softsim.envs.vocabulary import ACTIONS, NUM_MOVES, NUM_SYMBOLS, OTHER
 from softsim.types import Array, Timestep, struct
 
 FORWARD, STEP_RIGHT, TURN_LEFT, TURN_RIGHT = (
@@ -72,6 +72,11 @@ class GridWorld:
     @property
     def event_names(self) -> tuple[str, ...]:
         return self.spec.events
+
+    @property
+    def num_symbols(self) -> tuple[int, int]:
+        """Sizes of the two vocabularies of `Observation.window`."""
+        return NUM_SYMBOLS, OTHER + 4 * self.num_agents
 
     def reset(self, key: Array, params: EnvParams) -> tuple[EnvState, Timestep]:
         """Begin an episode: the map as laid out, agents on random start cells with random headings."""

@@ -1,12 +1,13 @@
 """Coins: both coins are worth taking, but taking the other's costs the other more than it brings.
 
-Follows `coins` of Melting Pot 2.0 (Agapiou et al. 2022), whose config is the source of every number; the game is from
-Lerer and Peysakhovich 2017 (arXiv 1707.01068). Where this differs:
+Follows `coins` of Melting Pot 2.0 (Agapiou et al. 2022, arXiv 2211.13746), whose config is the source of every
+number; the game is from Lerer and Peysakhovich 2017 (arXiv 1707.01068). Where this differs:
 
-- The first agent is always red and the second blue; Melting Pot draws the two colours from a palette. An agent's own
-  role is in its observation.
-- An agent learns that the other took its coin from its own reward of -2, not from an observation of its own.
-- A coin never appears under an agent, and the two cells where the agents start never hold one.
+- The first agent is always red and the second blue, and each observes its own role; Melting Pot draws the two
+  colours from a palette.
+- That the other took its coin an agent observes only as part of its own reward: 2 less.
+- The agents start in the middle row, at the west and at the east wall, on the two cells that never hold a coin.
+- A coin never appears under an agent.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ LOW, HIGH = 10, 15
 
 
 def coins(height: int | None = None, width: int | None = None, seed: int = 0) -> Game:
-    """Declare coins on a walled floor of `height` x `width` cells, each drawn uniformly from 10 to 15 if not given.
+    """Declare coins on a walled floor of `height` x `width` cells.
 
-    The draws are the same whichever of the two is given. The agents start in the middle row, at the west and at the east wall.
+    Each is drawn uniformly from 10 to 15 by `seed` unless given; giving one leaves the other as drawn.
     """
     drawn = np.random.default_rng(seed).integers(LOW, HIGH + 1, 2)
     height = int(drawn[0]) if height is None else height

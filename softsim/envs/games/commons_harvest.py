@@ -1,13 +1,15 @@
 """Commons harvest: apples grow back only beside other apples, so a patch that is eaten up is lost for good.
 
-Follows `commons_harvest__open`, `__closed` and `__partnership` of Melting Pot 2.0 (Agapiou et al. 2022), whose configs
-are the source of every number. The regrowth law is that of Perolat et al. 2017 (arXiv 1707.06600). Where this differs:
+Follows `commons_harvest__open`, `__closed` and `__partnership` of Melting Pot 2.0 (Agapiou et al. 2022,
+arXiv 2211.13746), whose configs are the source of every number. The regrowth law is that of Perolat et al. 2017
+(arXiv 1707.06600). Where this differs:
 
-- The map is our own, of the same size and counts: 24 x 18 with its walls, 64 apple cells in 6 patches further than
-  the radius of regrowth apart, and 60 cells at the bottom where those who were zapped come back. One picture serves
-  all three games: `closed` has two rooms, each behind a corridor one cell wide; `partnership` opens a second
-  corridor to each, so that one agent cannot guard a room; `open` has no inner walls.
-- All agents start on the 12 cells among the apples. In Melting Pot the first two do, and the others at the bottom.
+- The map is our own, of the same size and counts: 24 x 18 with its walls, 64 apple cells in 6 patches further
+  than the radius of regrowth apart, and 60 cells at the bottom where those who were zapped come back. One picture
+  serves all three games: `closed` has two rooms, each behind a corridor one cell wide; `partnership` opens a
+  second corridor to each, so that one agent cannot guard a room; `open` has no inner walls.
+- All agents start on the 12 cells among the apples, half of them in each room. In Melting Pot the first two
+  players do, one in each room, and the others start at the bottom.
 - The `partnership` tiles that fine players of a hidden role, used to train background bots, are left out.
 - An apple never grows under an agent, all act at the same instant, and two that zap each other both go.
 """
@@ -38,7 +40,11 @@ MAP = """
 """
 """`=` is a wall where there are rooms, `+` one where a room has a single entrance."""
 
+Rates = tuple[float, float, float, float]
 LEGEND = {"a": Cell("apple", site="patch"), "s": Cell(spawn="start"), "l": Cell(spawn="later")}
+LONG_ZAP = Beam(
+    "zap", length=4, half_width=1, cooldown=1, strikes_agents=True, removes_for=100, event="zapped"
+)
 
 
 def commons_harvest_open() -> Game:
@@ -46,7 +52,9 @@ def commons_harvest_open() -> Game:
     return _harvest(
         "open",
         rate=(0.0, 0.0025, 0.005, 0.025),
-        zap=Beam("zap", length=3, half_width=1, cooldown=2, strikes_agents=True, removes_for=4, event="zapped"),
+        zap=Beam(
+            "zap", length=3, half_width=1, cooldown=2, strikes_agents=True, removes_for=4, event="zapped"
+        ),
         question="Do agents who share patches that only regrow beside fruit leave enough standing?",
         dilemma="common-pool resource",
         inner="floor",
@@ -80,17 +88,8 @@ def commons_harvest_partnership() -> Game:
     )
 
 
-LONG_ZAP = Beam("zap", length=4, half_width=1, cooldown=1, strikes_agents=True, removes_for=100, event="zapped")
-
-
 def _harvest(
-    variant: str,
-    rate: tuple[float, float, float, float],
-    zap: Beam,
-    question: str,
-    dilemma: str,
-    inner: str,
-    door: str,
+    variant: str, rate: Rates, zap: Beam, question: str, dilemma: str, inner: str, door: str
 ) -> Game:
     return Game(
         name=f"commons_harvest_{variant}",

@@ -1,0 +1,133 @@
+"""A recurrent mind: perceive, remember, act, judge, and predict the others.
+
+Everything is a matrix product, so that stacking members turns it into batched products. Convolutions are avoided on
+purpose: XLA runs them member by member. A whole sequence is perceived and judged at once; only the memory is stepped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from softsim.types import Array, Output, Percept, Policy, PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the default mind."""
+
+    embedding: int = 8  # width of a symbol
+    hidden: int = 64  # width of perception
+    memory: int = 64  # width of the recurrent state
+    condition_on_opponent: bool = True  # the policy sees its own prediction of the others
+    opponent_shapes_memory: bool = True  # the prediction's gradient reaches perception and memory
+
+
+class Mind(nn.Module):
+    """Perception -> gated recurrent unit -> heads for policy, value and the others' next actions.
+
+    Observation leaves of dtype uint8 hold symbols, [..., C] with `num_symbols[c]` of them in channel c; each is
+    embedded, and channels add. All other leaves are numbers.
+    """
+
+    config: NetworkConfig
+    num_actions: int
+    num_others: int
+    num_symbols: tuple[int, ...]
+
+    def setup(self):
+        config, memory = self.config, self.config.memory
+        orthogonal = nn.initializers.orthogonal
+        self.symbol = [nn.Dense(config.embedding, use_bias=False) for _ in self.num_symbols]
+        self.perceive_symbols = nn.Dense(config.hidden)
+        self.perceive = nn.Dense(config.hidden)
+        self.gates = nn.Dense(3 * memory)
+        self.recurrent = self.param("recurrent", orthogonal(), (memory, 3 * memory), jnp.float32)
+        self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros, (memory,), jnp.float32)
+        self.policy = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01))
+        self.value = nn.Dense(1, kernel_init=orthogonal(1.0))
+        self.opponent_hidden = nn.Dense(config.hidden)
+        self.opponent = nn.Dense(max(self.num_others, 1) * self.num_actions, kernel_init=orthogonal(0.01))
+
+    def encode(self, observation: PyTree, batch: tuple[int, ...]) -> Array:
+        """Turn observations with leading axes `batch` into inputs of the memory, [*batch, 3 * memory]."""
+        parts = []
+        for leaf in jax.tree.leaves(observation):
+            if leaf.dtype == jnp.uint8:
+                parts.append(nn.relu(self.perceive_symbols(self.embed(leaf).reshape(*batch, -1))))
+            else:
+                parts.append(leaf.astype(jnp.float32).reshape(*batch, -1))
+        return self.gates(nn.relu(self.perceive(jnp.concatenate(parts, -1))))
+
+    def embed(self, symbols: Array) -> Array:
+        """Embed [..., C] symbols as [..., embedding]."""
+        channels = [jax.nn.one_hot(symbols[..., c], count) for c, count in enumerate(self.num_symbols)]
+        return sum(dense(channel) for dense, channel in zip(self.symbol, channels, strict=True))
+
+    def remember(self, carry: Array, gates: Array, first: Array) -> Array:
+        """Advance the memory [..., memory] by one percept (Cho et al. 2014, arXiv 1406.1078), empty where `first`."""
+        carry = jnp.where(first[..., None], 0.0, carry)
+        reset_in, update_in, new_in = jnp.split(gates, 3, -1)
+        reset_on, update_on, new_on = jnp.split(carry @ self.recurrent, 3, -1)
+        update = nn.sigmoid(update_in + update_on)
+        new = jnp.tanh(new_in + nn.sigmoid(reset_in + reset_on) * (new_on + self.recurrent_bias))
+        return (1.0 - update) * new + update * carry
+
+    def judge(self, memory: Array) -> Output:
+        """Read policy, value and predictions off the memory, [..., memory]."""
+        batch = memory.shape[:-1]
+        source = memory if self.config.opponent_shapes_memory else jax.lax.stop_gradient(memory)
+        opponent = self.opponent(nn.relu(self.opponent_hidden(source)))
+        opponent = opponent.reshape(*batch, -1, self.num_actions)[..., : self.num_others, :]
+        ground = memory
+        if self.config.condition_on_opponent:
+            belief = jax.lax.stop_gradient(jax.nn.softmax(opponent)).reshape(*batch, -1)
+            ground = jnp.concatenate([memory, belief], -1)
+        return Output(self.policy(ground), self.value(memory)[..., 0], opponent)
+
+    def __call__(self, carry: Array, percept: Percept) -> tuple[Array, Output]:
+        batch = percept.first.shape
+        carry = self.remember(carry, self.encode(percept.observation, batch), percept.first)
+        return carry, self.judge(carry)
+
+    def unroll(self, carry: Array, percepts: Percept) -> Output:
+        """Read a sequence of percepts, leading axis T."""
+        gates = self.encode(percepts.observation, percepts.first.shape)
+
+        def step(carry, inputs):
+            carry = self.remember(carry, *inputs)
+            return carry, carry
+
+        return self.judge(jax.lax.scan(step, carry, (gates, percepts.first))[1])
+
+
+def recurrent_policy(
+    config: NetworkConfig, num_actions: int, num_agents: int, observation: Any, num_symbols: tuple[int, ...] = ()
+) -> Policy:
+    """Make the default policy for one seat.
+
+    Args:
+        observation: what one agent observes, as arrays or `jax.ShapeDtypeStruct`s.
+        num_symbols: size of the vocabulary in each channel of its uint8 leaves.
+    """
+    mind = Mind(config, num_actions, num_agents - 1, num_symbols)
+
+    def init(key: Array) -> PyTree:
+        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), observation)
+        percept = Percept(empty, jnp.float32(0.0), jnp.ones(num_actions, bool), jnp.bool_(True))
+        return mind.init(key, start(), percept)
+
+    def start() -> Array:
+        return jnp.zeros(config.memory, jnp.float32)
+
+    def apply(params: PyTree, carry: Array, percept: Percept) -> tuple[Array, Output]:
+        return mind.apply(params, carry, percept)  # type: ignore[return-value]
+
+    def unroll(params: PyTree, carry: Array, percepts: Percept) -> Output:
+        return mind.apply(params, carry, percepts, method=mind.unroll)  # type: ignore[return-value]
+
+    return Policy(init, start, apply, unroll)

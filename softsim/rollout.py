@@ -1,0 +1,293 @@
+"""Play: populations of members in one flat batch of environments. The one place where resets happen.
+
+Members keep their weights and observations travel: a `Seating` says which of a population's E * A places each of its M
+members fills. Learners come first among the members, scripted players after them.
+
+Environments of all populations are stepped as one flat batch, [N * E], so that "does any episode end?" is one scalar
+question, and resets are only computed when the answer is yes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from softsim.keys import fold_each, of_members, split_each
+from softsim.learners import categorical
+from softsim.types import Array, Environment, Output, Percept, Policy, PyTree, Timestep, Trajectory, struct
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Who plays what with whom: everything static about a rollout."""
+
+    world: Environment
+    policy: Policy  # of the learners
+    num_learners: int
+    scripted: tuple[Policy, ...]
+    num_populations: int
+    num_envs: int  # of one population
+
+    @property
+    def num_members(self) -> int:
+        return self.num_learners + len(self.scripted)
+
+    @property
+    def num_places(self) -> int:
+        """Places in one population's environments."""
+        return self.num_envs * self.world.num_agents
+
+
+@struct
+class Seating:
+    """Who sits where: two permutations, each the other's inverse."""
+
+    place: Array  # [N, M, S] int32   place, e * A + a, of each seat of each member
+    seat: Array  # [N, E * A] int32   seat, m * S + s, at each place
+
+
+def seating_of(place: Array) -> Seating:
+    """Complete a seating from the places of its seats, [N, M, S] int32."""
+    return Seating(place, jnp.argsort(place.reshape(place.shape[0], -1), axis=1).astype(jnp.int32))
+
+
+@struct
+class Play:
+    """Where the games of all populations stand."""
+
+    state: PyTree  # leaves [N * E, ...]
+    timestep: Timestep  # leaves [N * E, ...]
+    memory: tuple[PyTree, ...]  # learners' leaves [N, P, S, ...]; then, per scripted member, [N, S, ...]
+    seen: Array  # [N, E, A, K] float32   actions of each agent in this episode so far, plus one of each
+
+
+@struct
+class Ledger:
+    """Sums over the steps of a rollout, per place."""
+
+    reward: Array  # [N, E, A] float32
+    payoff: Array  # [N, E, A] float32
+    episodes: Array  # [N, E, A] float32   episodes begun while the slot was in play
+    events: Array  # [N, E, A, B] float32
+
+
+@struct
+class Foresight:
+    """How well the learners predicted the others: sums over steps and others, per seat [N, P, S] float32, in nats."""
+
+    cross_entropy: Array  # of the model on the actions taken
+    frequency: Array  # of the other's running action frequency in this episode, with add-one smoothing
+    divergence: Array  # from the other's true action distribution to the model
+    count: Array  # predictions made
+
+
+@struct
+class Experience:
+    trajectory: Trajectory  # leaves [T, N, P, S, ...]; carry [N, P, S, ...]
+    ledger: Ledger
+    foresight: Foresight
+
+
+def fold(leaf: Array, num_populations: int) -> Array:
+    """[N * E, ...] -> [N, E, ...]."""
+    return leaf.reshape(num_populations, -1, *leaf.shape[1:])
+
+
+def to_seats(values: Array, place: Array) -> Array:
+    """Carry values of places [N, E, A, ...] to seats [N, M, S, ...]."""
+    places = values.reshape(values.shape[0], -1, *values.shape[3:])
+    return jax.vmap(lambda places, place: places[place])(places, place)
+
+
+def to_places(values: Array, seat: Array, num_agents: int) -> Array:
+    """Carry values of seats [N, M, S, ...] to places [N, E, A, ...]."""
+    seats = values.reshape(values.shape[0], -1, *values.shape[3:])
+    places = jax.vmap(lambda seats, seat: seats[seat])(seats, seat)
+    return places.reshape(values.shape[0], -1, num_agents, *values.shape[3:])
+
+
+def of_others(values: Array) -> Array:
+    """[N, E, A, ...] -> [N, E, A, A-1, ...]: the others' values in relative slots (slot j of agent i is i + 1 + j)."""
+    num_agents = values.shape[2]
+    slot = jnp.arange(num_agents, dtype=jnp.int32)
+    return values[:, :, (slot[:, None] + 1 + slot[None, : num_agents - 1]) % num_agents]
+
+
+def of_environments(table: Table, key: Array) -> Array:
+    """Keys [N * E] of all environments from keys [N]."""
+    return jax.vmap(lambda key: jax.random.split(key, table.num_envs))(key).reshape(-1)
+
+
+def begin(table: Table, key: Array, params: PyTree) -> Play:
+    """Reset all environments and memories. `key` is [N]; `params` has leaves [N * E, ...]."""
+    state, timestep = jax.vmap(table.world.reset)(of_environments(table, key), params)
+    seats = table.num_places // table.num_members
+    shape = (table.num_populations, table.num_learners, seats)
+    memory = [jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape + leaf.shape), table.policy.start())]
+    shape = (table.num_populations, seats)
+    for policy in table.scripted:
+        memory.append(jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape + leaf.shape), policy.start()))
+    seen = fold(timestep.action_mask, table.num_populations).astype(jnp.float32)
+    return Play(state, timestep, tuple(memory), seen)
+
+
+def perceive(table: Table, timestep: Timestep, seating: Seating) -> Percept:
+    """What each seat perceives, leaves [N, M, S, ...]."""
+    num_agents = table.world.num_agents
+    first = jnp.broadcast_to(timestep.first[:, None], (timestep.first.shape[0], num_agents))
+    percept = Percept(timestep.observation, timestep.reward, timestep.action_mask, first)
+    return jax.tree.map(lambda leaf: to_seats(fold(leaf, table.num_populations), seating.place), percept)
+
+
+def think(
+    table: Table, minds: PyTree, memory: tuple[PyTree, ...], percept: Percept
+) -> tuple[tuple[PyTree, ...], Output]:
+    """Let every member look at its percepts; `minds` has leaves [N, P, ...]. Outputs have leaves [N, M, S, ...]."""
+    of_seats = jax.vmap(table.policy.apply, in_axes=(None, 0, 0))
+    learners = jax.tree.map(lambda leaf: leaf[:, : table.num_learners], percept)
+    kept, output = jax.vmap(jax.vmap(of_seats))(minds, memory[0], learners)
+    memories, outputs = [kept], [output]
+    for index, policy in enumerate(table.scripted):
+        own = jax.tree.map(lambda leaf, m=table.num_learners + index: leaf[:, m], percept)
+        kept, output = jax.vmap(jax.vmap(lambda memory, percept, p=policy: p.apply((), memory, percept)))(
+            memory[1 + index], own
+        )
+        memories.append(kept)
+        outputs.append(jax.tree.map(lambda leaf: leaf[:, None], output))
+    return tuple(memories), jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *outputs)
+
+
+def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
+    """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
+    key_step, key_reset = split_each(key, 2)
+    over = play.timestep.last
+    action = action.reshape(-1, table.world.num_agents)
+    stepped = jax.vmap(table.world.step)(of_environments(table, key_step), params, play.state, action)
+
+    def restart(stepped):
+        fresh = jax.vmap(table.world.reset)(of_environments(table, key_reset), params)
+        return jax.tree.map(lambda a, b: jnp.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), fresh, stepped)
+
+    return jax.lax.cond(over.any(), restart, lambda stepped: stepped, stepped)
+
+
+def unroll(
+    table: Table, num_steps: int, key: Array, params: PyTree, minds: PyTree, seating: Seating, play: Play
+) -> tuple[Play, Experience]:
+    """Play `num_steps` steps with fixed seats.
+
+    Args:
+        key: [N] keys. params: leaves [N * E, ...]. minds: the learners' weights, leaves [N, P, ...].
+    """
+    num_agents, num_learners = table.world.num_agents, table.num_learners
+    learners = seating.place[:, :num_learners]
+    fold_all = lambda leaf: fold(leaf, table.num_populations)  # noqa: E731
+
+    def per_seat(leaf):
+        return to_seats(leaf, learners)
+
+    def step(running, t):
+        play, ledger, foresight = running
+        act_key, world_key = split_each(fold_each(key, t), 2)
+        timestep = play.timestep
+        percept = perceive(table, timestep, seating)
+        memory, output = think(table, minds, play.memory, percept)
+        log_prob = categorical.log_probs(output.logits, percept.action_mask)
+        action = categorical.sample(draw_uniform(act_key, seating.place.shape[1:]), log_prob)
+
+        actions = to_places(action, seating.seat, num_agents)
+        truths = to_places(log_prob, seating.seat, num_agents)
+        last = fold_all(timestep.last)
+        chooses = fold_all(timestep.agent_mask & (timestep.action_mask.sum(-1) > 1)) & ~last[..., None]
+        others_action, others_mask = per_seat(of_others(actions)), per_seat(of_others(chooses))
+        foresight = predict(
+            foresight, output.opponent[:, :num_learners], others_action, others_mask & per_seat(chooses)[..., None],
+            per_seat(of_others(truths)), per_seat(of_others(frequency(play.seen, actions))),
+        )  # fmt: skip
+
+        state, following = advance(table, world_key, params, play, actions)
+        mask = fold_all(following.action_mask).astype(jnp.float32)
+        taken = jax.nn.one_hot(actions, mask.shape[-1]) * chooses[..., None]
+        seen = jnp.where(fold_all(following.first)[..., None, None], mask, play.seen + taken)
+        ledger = record(ledger, fold_tree(timestep, table), fold_tree(following, table))
+        in_last = jnp.broadcast_to(last[..., None], chooses.shape)
+        row = {
+            "percept": jax.tree.map(lambda leaf: leaf[:, :num_learners], percept),
+            "action": action[:, :num_learners],
+            "log_prob": categorical.pick(log_prob, action)[:, :num_learners],
+            "reward": per_seat(fold_all(following.reward)),
+            "discount": per_seat(fold_all(following.discount)),
+            "value": output.value[:, :num_learners],
+            "last": per_seat(in_last),
+            "agent_mask": per_seat(fold_all(timestep.agent_mask)),
+            "others_action": others_action,
+            "others_mask": others_mask,
+        }
+        return (Play(state, following, memory, seen), ledger, foresight), row
+
+    carry = play.memory[0]
+    running = (play, *empty_sums(table, learners.shape, play.timestep))
+    (play, ledger, foresight), rows = jax.lax.scan(step, running, jnp.arange(num_steps))
+
+    # The percept after the last action is judged too: what follows it is bootstrapped from there.
+    percept = perceive(table, play.timestep, seating)
+    value = think(table, minds, play.memory, percept)[1].value[:, :num_learners]
+    last = per_seat(jnp.broadcast_to(fold_all(play.timestep.last)[..., None], play.seen.shape[:3]))
+    rows["value"] = jnp.concatenate([rows["value"], value[None]])
+    rows["last"] = jnp.concatenate([rows["last"], last[None]])
+    return play, Experience(Trajectory(carry=carry, **rows), ledger, foresight)
+
+
+def fold_tree(timestep: Timestep, table: Table) -> Timestep:
+    """Give every leaf of a timestep its [N, E] axes."""
+    return jax.tree.map(lambda leaf: fold(leaf, table.num_populations), timestep)
+
+
+def draw_uniform(key: Array, shape: tuple[int, ...]) -> Array:
+    """Uniforms [N, M, S] from keys [N]: each member draws from its own key, whoever else is there."""
+    members, seats = shape
+    return jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (seats,))))(of_members(key, members))
+
+
+def empty_sums(table: Table, seats: tuple[int, ...], timestep: Timestep) -> tuple[Ledger, Foresight]:
+    places = jnp.zeros((table.num_populations, table.num_envs, table.world.num_agents), jnp.float32)
+    events = jnp.zeros(places.shape + timestep.events.shape[2:], jnp.float32)
+    per_seat = jnp.zeros(seats, jnp.float32)
+    return Ledger(places, places, places, events), Foresight(per_seat, per_seat, per_seat, per_seat)
+
+
+def record(ledger: Ledger, now: Timestep, following: Timestep) -> Ledger:
+    """Add one step; timesteps have leaves [N, E, ...]."""
+    begun = (now.first[..., None] & now.agent_mask).astype(jnp.float32)
+    return Ledger(
+        ledger.reward + following.reward,
+        ledger.payoff + following.payoff,
+        ledger.episodes + begun,
+        ledger.events + following.events.astype(jnp.float32),
+    )
+
+
+def frequency(seen: Array, action: Array) -> Array:
+    """Log-probability [N, E, A] of the actions under each agent's running frequency."""
+    return jnp.log(jnp.maximum(categorical.pick(seen, action), 1.0)) - jnp.log(seen.sum(-1))
+
+
+def predict(
+    foresight: Foresight, opponent: Array, action: Array, mask: Array, truth: Array, frequency: Array
+) -> Foresight:
+    """Score one step of predictions.
+
+    Args:
+        opponent: [N, P, S, A-1, K] logits. action, mask, frequency: [N, P, S, A-1].
+        truth: [N, P, S, A-1, K] log-probabilities from which the others sampled.
+    """
+    model = jax.nn.log_softmax(opponent)
+    weight = mask.astype(jnp.float32)
+    return Foresight(
+        foresight.cross_entropy - (weight * categorical.pick(model, action)).sum(-1),
+        foresight.frequency - (weight * frequency).sum(-1),
+        foresight.divergence + (weight * categorical.divergence(truth, model)).sum(-1),
+        foresight.count + weight.sum(-1),
+    )
