@@ -76,12 +76,12 @@ class TrainState:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Program:
-    """A training run made ready: static parts, and the situations of one population's environments."""
+    """A training run made ready."""
 
     config: TrainConfig
     table: rollout.Table
     learner: Learner
-    situations: PyTree  # leaves [E, ...]
+    situations: PyTree  # leaves [G, ...]
 
     def init(self) -> TrainState:
         """Found all populations; population n draws from `fold_in(key(seed), n)`."""
@@ -105,9 +105,19 @@ class Program:
         Jit this, donating the state; situations are an argument because they are data.
         """
         config = self.config
-        params = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * config.num_populations), situations)
+        params = lay_out(situations, config.num_populations, config.num_envs)
         step = functools.partial(play_round, self.table, self.learner, config, params)
         return jax.lax.scan(lambda state, _: step(state), state, None, config.rounds_per_chunk)
+
+
+def lay_out(situations: PyTree, num_populations: int, num_envs: int) -> PyTree:
+    """Params of the flat batch of environments, leaves [N * E, ...]: environment e plays situation `e % G`."""
+
+    def spread(leaf):
+        which = jnp.arange(num_populations * num_envs) % num_envs % leaf.shape[0]
+        return leaf[which]
+
+    return jax.tree.map(spread, situations)
 
 
 def assemble(
@@ -130,15 +140,16 @@ def assemble(
         UserError: a number of the config is not allowed.
     """
     check(config, world, len(scripted))
+    kinds = jax.tree.leaves(situations)[0].shape[0]
+    if kinds > config.num_envs:
+        raise UserError(f"num_envs: {config.num_envs} environments cannot hold {kinds} situations; as many are needed.")
     if policy is None:
         policy = default_policy(config.network, world, situations)
     learner = learner or ppo(policy, config.ppo)
     table = rollout.Table(
         world, policy, config.num_members, tuple(scripted), config.num_populations, config.num_envs
     )
-    kinds = jax.tree.leaves(situations)[0].shape[0]
-    which = jnp.arange(config.num_envs) % kinds
-    return Program(config, table, learner, jax.tree.map(lambda leaf: leaf[which], situations))
+    return Program(config, table, learner, situations)
 
 
 def default_policy(network: NetworkConfig, world: Environment, situations: PyTree) -> Policy:

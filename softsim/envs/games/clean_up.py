@@ -3,11 +3,13 @@
 Follows `clean_up` of Melting Pot 2.0 (Agapiou et al. 2022, arXiv 2211.13746), whose config and level are the
 source of every number; the game is from Hughes et al. 2018 (arXiv 1803.08884). Where this differs:
 
-- The map is our own, of the same size and counts: 28 x 19 cells inside a wall; a river at the top with 147 cells
-  that can be dirty, 79 of them dirty at first; a channel down the middle that never is; sand with 19 start cells;
-  an orchard of 122 cells at the bottom. Below the orchard's first row an agent cannot see the dirt.
+- The map is our own, of the same size and counts: 28 x 19 cells inside a wall; a river at the top with 147
+  cells that can be dirty, 79 of them dirty at first; a channel down the middle that never is; sand with 19
+  start cells; an orchard of 122 cells at the bottom. Below the orchard's first row an agent cannot see the
+  dirt.
 - Neither apples nor dirt ever appear under an agent.
-- All act at the same instant, so two who clean one cell in the same step are one cleaner, picked at random.
+- All act at the same instant: of two who clean one cell a random one counts, and two that zap each other both
+  go.
 - How many others cleaned in a step is not observed: `events` has it, for measurement.
 - The tastes that Melting Pot gives background bots are left out.
 """

@@ -1,12 +1,13 @@
 """Coins: both coins are worth taking, but taking the other's costs the other more than it brings.
 
-Follows `coins` of Melting Pot 2.0 (Agapiou et al. 2022, arXiv 2211.13746), whose config is the source of every
-number; the game is from Lerer and Peysakhovich 2017 (arXiv 1707.01068). Where this differs:
+Follows `coins` of Melting Pot 2.0 (Agapiou et al. 2022, arXiv 2211.13746), whose config is the source of
+every number; the game is from Lerer and Peysakhovich 2017 (arXiv 1707.01068). Where this differs:
 
-- The first agent is always red and the second blue, and each observes its own role; Melting Pot draws the two
-  colours from a palette.
+- The first agent is always red and the second blue, and each observes its own role; Melting Pot draws the
+  two colours from a palette.
 - That the other took its coin an agent observes only as part of its own reward: 2 less.
-- The agents start in the middle row, at the west and at the east wall, on the two cells that never hold a coin.
+- The agents start in the middle row, at the west and at the east wall, on the two cells that never hold a
+  coin.
 - A coin never appears under an agent.
 """
 

@@ -1,13 +1,14 @@
 """Commons harvest: apples grow back only beside other apples, so a patch that is eaten up is lost for good.
 
 Follows `commons_harvest__open`, `__closed` and `__partnership` of Melting Pot 2.0 (Agapiou et al. 2022,
-arXiv 2211.13746), whose configs are the source of every number. The regrowth law is that of Perolat et al. 2017
-(arXiv 1707.06600). Where this differs:
+arXiv 2211.13746), whose configs are the source of every number. The regrowth law is that of Perolat et al.
+2017 (arXiv 1707.06600). Where this differs:
 
-- The map is our own, of the same size and counts: 24 x 18 with its walls, 64 apple cells in 6 patches further
-  than the radius of regrowth apart, and 60 cells at the bottom where those who were zapped come back. One picture
-  serves all three games: `closed` has two rooms, each behind a corridor one cell wide; `partnership` opens a
-  second corridor to each, so that one agent cannot guard a room; `open` has no inner walls.
+- The map is our own, of the same size and counts: 24 x 18 with its walls, 64 apple cells in 6 patches
+  further than the radius of regrowth apart, and 60 cells at the bottom where those who were zapped come
+  back. One picture serves all three games: `closed` has two rooms, each behind a corridor one cell wide;
+  `partnership` opens a second corridor to each, so that one agent cannot guard a room; `open` has no inner
+  walls.
 - All agents start on the 12 cells among the apples, half of them in each room. In Melting Pot the first two
   players do, one in each room, and the others start at the bottom.
 - The `partnership` tiles that fine players of a hidden role, used to train background bots, are left out.

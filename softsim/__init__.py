@@ -1,0 +1,69 @@
+"""softsim: raise populations of agents through social situations that are data, and measure what grew.
+
+Importing this costs jax and numpy; learners, training and evaluation load when first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from softsim.envs import Game, GridWorld, MatrixGame, MatrixWorld, compile_games, compile_matrix_games, make, names
+from softsim.types import Environment, Learner, Output, Percept, Policy, Timestep, Trajectory, UserError
+
+if TYPE_CHECKING:
+    from softsim.evaluation.cross_play import cross_play
+    from softsim.learners.networks import NetworkConfig, recurrent_policy
+    from softsim.learners.ppo import PPOConfig, ppo
+    from softsim.partners import partner
+    from softsim.train import HyperConfig, SelectionConfig, TrainConfig, assemble
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "cross_play": "softsim.evaluation.cross_play",
+    "NetworkConfig": "softsim.learners.networks",
+    "recurrent_policy": "softsim.learners.networks",
+    "PPOConfig": "softsim.learners.ppo",
+    "ppo": "softsim.learners.ppo",
+    "partner": "softsim.partners",
+    "HyperConfig": "softsim.train",
+    "SelectionConfig": "softsim.train",
+    "TrainConfig": "softsim.train",
+    "assemble": "softsim.train",
+}
+
+__all__ = [
+    "Environment",
+    "Game",
+    "GridWorld",
+    "HyperConfig",
+    "Learner",
+    "MatrixGame",
+    "MatrixWorld",
+    "NetworkConfig",
+    "Output",
+    "PPOConfig",
+    "Percept",
+    "Policy",
+    "SelectionConfig",
+    "Timestep",
+    "TrainConfig",
+    "Trajectory",
+    "UserError",
+    "assemble",
+    "compile_games",
+    "compile_matrix_games",
+    "cross_play",
+    "make",
+    "names",
+    "partner",
+    "ppo",
+    "recurrent_policy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'softsim' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,0 +1,290 @@
+"""Speed, measured so that the figures are those of use: situations that all differ, observations that are read,
+episodes that end and begin again, the compiler's time apart from the program's.
+
+Every function returns rows, one dict per measurement, which `table` prints and JSON holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from softsim import rollout
+from softsim.envs import GridWorld, MatrixWorld, make, noise
+from softsim.envs.params import EnvParams
+from softsim.learners import strategies
+from softsim.train import Program
+from softsim.types import Array, Environment, PyTree, Timestep, UserError, struct
+
+Row = dict[str, Any]
+
+STEPS_PER_BLOCK = 8
+"""A loop of known length inside one of unknown length: one program runs for as long as is asked."""
+
+SECONDS_PER_REPEAT = 0.7
+"""What calibration aims at: long against the clock and the scheduler, short enough to wait for."""
+
+SPREAD = 0.05
+"""Numbers of a situation differ between environments by up to this fraction to either side."""
+
+
+@struct
+class Running:
+    """What the measured loop carries. The last timestep is part of it, so observations are written to memory."""
+
+    key: Array  # [1]
+    play: rollout.Play
+    seen: Array  # [] float32   sum of all numbers observed, so that they are read from there too
+    resets: Array  # [] int32   steps in which some environment was reset
+
+
+def bench_env(
+    games: Sequence[str],
+    num_envs: int,
+    mixed: bool = False,
+    num_steps: int | None = None,
+    repeats: int = 5,
+    num_agents: int | None = None,
+    seed: int = 0,
+) -> list[Row]:
+    """Measure how fast worlds step under uniformly random actions, with nothing learned.
+
+    One repeat is one call of a compiled loop over `num_steps` steps of `num_envs` environments. Each environment has a
+    situation of its own; episodes start at random ages, so resets come as often as in a long run.
+
+    Args:
+        mixed: step all games in one batch, in turn over the environments, for one row; else one row per game.
+        num_steps: steps in one repeat; by default as many as take some 0.7 seconds, found after the warm-up.
+        num_agents: agents in play, where the games leave a choice.
+
+    Raises:
+        UserError: a game or a number is not allowed.
+    """
+    least = {"num_envs": len(games) if mixed else 1, "repeats": 1, "num_steps": 1}
+    for field, value in (("num_envs", num_envs), ("repeats", repeats), ("num_steps", num_steps)):
+        if value is not None and value < least[field]:
+            raise UserError(f"{field}: {value}; it must be at least {least[field]}.")
+    batches = [list(games)] if mixed else [[game] for game in games]
+    made = [make(batch, num_agents=num_agents) for batch in batches]
+    labels = ["mixed:" + "+".join(batch) if mixed else batch[0] for batch in batches]
+    return [
+        measure_world(label, world, situations, num_envs, num_steps, repeats, seed)
+        for label, (world, situations) in zip(labels, made, strict=True)
+    ]
+
+
+def measure_world(
+    game: str,
+    world: Environment,
+    situations: PyTree,
+    num_envs: int,
+    num_steps: int | None = None,
+    repeats: int = 5,
+    seed: int = 0,
+) -> Row:
+    """Measure one world; `bench_env` says how. Situations have leaves [G, ...], and environment e plays `e % G`."""
+    key_vary, key_begin, key_age, key_run = jax.random.split(jax.random.key(seed), 4)
+    params = vary(key_vary, tile(situations, num_envs))
+    nobody = strategies.random(world.num_actions, world.num_agents)
+    table = rollout.Table(world, nobody, 0, (nobody,), num_populations=1, num_envs=num_envs)
+
+    play = jax.jit(lambda key, params: rollout.begin(table, key, params))(key_begin[None], params)
+    play = grow_old(key_age, world, params, play)
+    running = Running(key_run[None], play, jnp.float32(0.0), jnp.int32(0))
+    steps_per_block = STEPS_PER_BLOCK if num_steps is None else num_steps
+
+    def run(params, running, num_blocks):
+        def block(_, running):
+            return jax.lax.scan(lambda r, _: (advance(table, params, r), None), running, None, steps_per_block)[0]
+
+        return jax.lax.fori_loop(0, num_blocks, block, running)
+
+    program, compile_s = compiled(jax.jit(run, donate_argnums=1), params, running, 1)
+    running, _ = timed(lambda running: program(params, running, 1), running)
+    num_blocks = 1
+    if num_steps is None:
+        running, block_s = timed(lambda running: program(params, running, 1), running)
+        num_blocks = max(1, round(SECONDS_PER_REPEAT / block_s))
+    resets, seconds = int(running.resets), []
+    for _ in range(repeats):
+        running, spent = timed(lambda running: program(params, running, num_blocks), running)
+        seconds.append(spent)
+
+    steps = num_blocks * steps_per_block
+    row = rates(game, num_envs, agents_in_play(running.play.timestep), steps, seconds, compile_s)
+    row |= {
+        "state_bytes": size_of(running.play.state) // num_envs,
+        "observation_bytes": size_of(running.play.timestep.observation) // num_envs,
+        "params_bytes": size_of(params) // num_envs,
+        "reset_fraction": (int(running.resets) - resets) / (repeats * steps),
+    }
+    return row | ({"phases": list(world.spec.phases)} if isinstance(world, GridWorld) else {})
+
+
+def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
+    """Measure whole rounds: play, learning and selection.
+
+    One repeat is one chunk, `program.config.rounds_per_chunk` rounds. Memory is that of the training state per member;
+    `num_envs` counts the environments of all populations.
+
+    Raises:
+        UserError: `repeats` is below 1.
+    """
+    if repeats < 1:
+        raise UserError(f"repeats: {repeats}; it must be at least 1.")
+    config, table = program.config, program.table
+    state = jax.jit(program.init)()
+    chunk, compile_s = compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
+    seconds = []
+    for _ in range(1 + repeats):
+        state, spent = timed(lambda state: chunk(state, program.situations)[0], state)
+        seconds.append(spent)
+
+    keys = jax.random.split(jax.random.key(config.seed), table.num_envs)
+    timestep = jax.jit(jax.vmap(table.world.reset))(keys, program.situations)[1]
+    steps = config.rounds_per_chunk * config.updates_per_round * config.num_steps
+    num_envs, num_members = (config.num_populations * number for number in (config.num_envs, config.num_members))
+    row = rates(game, num_envs, agents_in_play(timestep), steps, seconds[1:], compile_s)
+    return [
+        row
+        | {
+            "state_bytes": size_of(state) // num_members,
+            "observation_bytes": size_of(timestep.observation) // table.num_envs,
+            "num_populations": config.num_populations,
+            "num_members": config.num_members,
+            "rounds_per_s": config.rounds_per_chunk * row["env_steps_per_s"] / (num_envs * steps),
+        }
+    ]
+
+
+def advance(table: rollout.Table, params: PyTree, running: Running) -> Running:
+    """Read the last observations, draw actions and step, as in a rollout."""
+    key, key_act, key_world = jax.random.split(running.key[0], 3)
+    world, play = table.world, running.play
+    word = jax.random.bits(key_act, (table.num_places,), jnp.uint32)
+    action = noise.choice(word, jnp.uint32(world.num_actions)).astype(jnp.int32)
+    action = action.reshape(1, table.num_envs, world.num_agents)
+    resets = running.resets + play.timestep.last.any().astype(jnp.int32)
+    seen = running.seen + add_up(play.timestep.observation)
+    state, timestep = rollout.advance(table, key_world[None], params, play, action)
+    return Running(key[None], rollout.Play(state, timestep, play.memory, play.seen), seen, resets)
+
+
+def add_up(observation: PyTree) -> Array:
+    """Sum every number of every leaf, in float32, which XLA adds four times as fast on a CPU as integers."""
+    return sum((leaf.astype(jnp.float32).sum() for leaf in jax.tree.leaves(observation)), jnp.float32(0.0))
+
+
+def tile(situations: PyTree, num_envs: int) -> PyTree:
+    """Give environment e situation `e % G`: leaves [G, ...] -> [num_envs, ...]."""
+    kinds = jax.tree.leaves(situations)[0].shape[0]
+    which = jnp.arange(num_envs) % kinds
+    return jax.tree.map(lambda leaf: leaf[which], situations)
+
+
+def vary(key: Array, params: PyTree) -> PyTree:
+    """Make all situations [E] differ: each multiplies its payoffs, rates and sharing by factors of its own."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+
+    def varied(key, leaf):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf
+        return leaf * jax.random.uniform(key, leaf.shape, leaf.dtype, 1.0 - SPREAD, 1.0 + SPREAD)
+
+    return tree.unflatten([varied(key, leaf) for key, leaf in zip(keys, leaves, strict=True)])
+
+
+def grow_old(key: Array, world: Environment, params: PyTree, play: rollout.Play) -> rollout.Play:
+    """Set episodes to random ages: begun together they would end together, and a short run would see no reset."""
+    state = play.state
+    if isinstance(world, GridWorld):
+        assert isinstance(params, EnvParams)
+        horizon = params.horizon
+        rest = horizon.interval / jnp.maximum(horizon.rate, 1.0 / 2**30)
+        age = jnp.minimum(horizon.maximum, horizon.minimum + rest)
+    elif isinstance(world, MatrixWorld):
+        age = params.horizon
+    else:
+        return play
+    fraction = jax.random.uniform(key, age.shape)
+    state = dataclasses.replace(state, step=(fraction * age).astype(jnp.int32))
+    return dataclasses.replace(play, state=state)
+
+
+def compiled(function: Any, *arguments: Any) -> tuple[Callable[..., Any], float]:
+    """Compile a jitted function ahead of its first call, and say how many seconds tracing and compiling took."""
+    start = time.perf_counter()
+    program = function.lower(*arguments).compile()
+    return program, time.perf_counter() - start
+
+
+def timed(function: Callable[[Any], Any], argument: Any) -> tuple[Any, float]:
+    """Call, and wait until the result is there; also returns the seconds that took."""
+    start = time.perf_counter()
+    result = jax.block_until_ready(function(argument))
+    return result, time.perf_counter() - start
+
+
+def rates(
+    game: str, num_envs: int, num_agents: float, num_steps: int, seconds: Sequence[float], compile_s: float
+) -> Row:
+    """Make the part of a row that all measurements share, from the seconds of each repeat."""
+    rate = sorted(num_envs * num_steps / spent for spent in seconds)
+    median = statistics.median(rate)
+    device = jax.devices()[0]
+    return {
+        "game": game,
+        "num_envs": num_envs,
+        "num_agents": num_agents,
+        "env_steps_per_s": median,
+        "env_steps_per_s_min": rate[0],
+        "env_steps_per_s_max": rate[-1],
+        "agent_steps_per_s": median * num_agents,
+        "compile_s": compile_s,
+        "compile_cache": bool(jax.config.jax_compilation_cache_dir),
+        "repeats": len(rate),
+        "num_steps": num_steps,
+        "device": device.device_kind,
+        "jax": jax.__version__,
+    }
+
+
+def agents_in_play(timestep: Timestep) -> float:
+    """Mean number of agents in play; leaves are [E, ...]."""
+    return float(timestep.agent_mask.sum(-1).mean())
+
+
+def size_of(tree: PyTree) -> int:
+    """Bytes of all arrays of a tree."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    "game": lambda row: row["game"],
+    "envs": lambda row: f"{row['num_envs']:,}",
+    "agents": lambda row: f"{row['num_agents']:g}",
+    "env-steps/s": lambda row: f"{row['env_steps_per_s']:,.0f}",
+    "from - to": lambda row: f"{row['env_steps_per_s_min']:,.0f} - {row['env_steps_per_s_max']:,.0f}",
+    "agent-steps/s": lambda row: f"{row['agent_steps_per_s']:,.0f}",
+    "compile s": lambda row: f"{row['compile_s']:.1f}",
+    "state B": lambda row: f"{row['state_bytes']:,}",
+    "observation B": lambda row: f"{row['observation_bytes']:,}",
+}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Lay rows out for people; the last line says what they were measured with."""
+    if not rows:
+        return "nothing measured"
+    lines = [list(COLUMNS), *([column(row) for column in COLUMNS.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    measured = sorted({f"{row['device']}, jax {row['jax']}, median of {row['repeats']}" for row in rows})
+    return "\n".join([*text, "; ".join(measured)])

@@ -1,0 +1,223 @@
+"""The `softsim` command. It parses, calls the library, and prints; with `--json` its last line is one JSON object.
+
+A user's mistake is one sentence on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from softsim import run
+from softsim.envs import names
+from softsim.presets import PRESETS, RunConfig, describe
+from softsim.run import Interrupted
+from softsim.types import UserError
+
+Config = Annotated[RunConfig, tyro.conf.arg(name="")]
+GRID_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Raise populations, or go on where the same command stopped."""
+
+    config: Config = RunConfig()
+    preset: str = "quickstart"  # what the other flags start from: quickstart, dilemma, five_games
+    run: Path | None = None  # run folder; the default is named after the preset and the config
+    quiet: bool = False  # show no progress
+    compile_cache: bool = True  # keep compiled programs for the next start
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim.report import Progress
+
+        if self.compile_cache:
+            keep_compilations()
+        folder = self.run or Path("runs") / f"{self.preset}-{self.config.fingerprint()}"
+        with Progress(self.quiet) as progress:
+            summary = run.train(folder, self.config, progress)
+        return summary, explain_run(summary)
+
+
+@dataclasses.dataclass(frozen=True)
+class Games:
+    """List the games, or show one."""
+
+    name: Annotated[str | None, tyro.conf.Positional] = None
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim.envs.render import draw_start
+        from softsim.report import format_table
+
+        if self.name:
+            game = describe(self.name)
+            lines = [f"{field}: {', '.join(v) if isinstance(v, list) else v}" for field, v in game.items()]
+            return {"games": [game]}, "\n".join([*lines, "", draw_start(self.name)]).rstrip()
+        games = [describe(name) for name in names()]
+        rows = [[g["name"], g["num_agents"], f"{g['height']}x{g['width']}", g["dilemma"], g["question"]] for g in games]
+        return {"games": games}, format_table(["game", "agents", "map", "dilemma", "question"], rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchEnv:
+    """Time environment steps under random actions."""
+
+    games: tuple[str, ...] = GRID_GAMES
+    num_envs: int = 1024
+    mixed: bool = False  # all games side by side in one batch
+    repeats: int = 5
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim import bench
+
+        rows = bench.bench_env(self.games, self.num_envs, self.mixed, repeats=self.repeats)
+        return {"rows": rows}, bench.table(rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchTrain:
+    """Time whole rounds of learning."""
+
+    config: Config = RunConfig()
+    preset: str = "quickstart"  # what the other flags start from
+    repeats: int = 5
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim import bench
+
+        rows = bench.bench_train(self.config.program(), "+".join(self.config.game), repeats=self.repeats)
+        return {"rows": rows}, bench.table(rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class Eval:
+    """Restore a run and report returns, opponent models and cross-play."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    seed: int = 1
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim.evaluation.report_card import evaluate, explain
+
+        report = evaluate(self.run, self.seed)
+        return report, explain(report)
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Check the installation: versions, device, a compiled step."""
+
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim.doctor import examine, explain
+
+        report = examine()
+        return report, explain(report)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line given, or the process's."""
+    try:
+        command = parse(list(sys.argv[1:] if arguments is None else arguments))
+        result, text = command()
+    except UserError as error:
+        print(f"softsim: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted as stop:
+        print(f"softsim: {stop}", file=sys.stderr)
+        sys.exit(128 + stop.number)
+    print(text)
+    if command.json:
+        print(json.dumps(finite(result)))
+
+
+def parse(arguments: list[str]) -> Any:
+    """Read the command; the flags of a run start from the preset that is named among them."""
+    preset = named_preset(arguments)
+    train, bench = Train(PRESETS[preset], preset), BenchTrain(PRESETS[preset], preset)
+    benches = (
+        Annotated[BenchEnv, tyro.conf.subcommand("env")]
+        | Annotated[BenchTrain, tyro.conf.subcommand("train", default=bench)]
+    )
+    commands: Any = (
+        Annotated[Train, tyro.conf.subcommand("train", default=train)]
+        | Annotated[Games, tyro.conf.subcommand("games")]
+        | Annotated[benches, tyro.conf.subcommand("bench", description="Measure speed.")]
+        | Annotated[Eval, tyro.conf.subcommand("eval")]
+        | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    )
+    return tyro.cli(commands, prog="softsim", description="Raise populations through social situations.", args=arguments)
+
+
+def named_preset(arguments: list[str]) -> str:
+    """Find the preset among the arguments.
+
+    Raises:
+        UserError: there is no such preset; the nearest is suggested.
+    """
+    name = "quickstart"
+    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if flag == "--preset":
+            name = value
+        elif flag.startswith("--preset="):
+            name = flag.partition("=")[2]
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"preset: {name!r} is unknown; {hint}Known are {', '.join(PRESETS)}.")
+    return name
+
+
+def keep_compilations() -> None:
+    """Keep compiled programs in a folder of the user's own. Whoever can write there can run code here."""
+    import jax
+
+    folder = Path.home() / ".cache" / "softsim" / "compiled"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def explain_run(summary: dict[str, Any]) -> str:
+    """Say how a run went."""
+    s = summary
+    low, high = s["return_gain_ci95"]
+    return "\n".join(
+        [
+            f"return per episode: {s['return_last']:.3f} in the last tenth, {s['return_first']:.3f} in the first, "
+            f"{s['return_random']:.3f} at random",
+            f"gain, 95 % interval over {s['members']} members: {low:.3f} to {high:.3f}",
+            f"opponent model: cross-entropy {s['opponent_ce']:.3f}, running frequency "
+            f"{s['opponent_ce_frequency']:.3f}, KL from the truth {s['opponent_kl']:.3f} nats",
+            f"run {s['run']}, checkpoint {s['checkpoint']}, picture {s['picture']}",
+        ]
+    )
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN: null stands for a number that does not exist."""
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    main()

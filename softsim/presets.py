@@ -1,0 +1,129 @@
+"""Named runs: what `softsim train --preset NAME` starts from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Annotated, Any
+
+import tyro
+
+from softsim.envs import declare, make
+from softsim.learners.ppo import PPOConfig
+from softsim.partners import partner
+from softsim.train import HyperConfig, Program, SelectionConfig, TrainConfig, assemble
+from softsim.types import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One training run: where it happens, and how."""
+
+    game: tuple[str, ...] = ("commons_harvest_open",)  # several are played side by side
+    num_agents: int | None = None  # of a game that leaves the choice
+    horizon: int | None = None  # steps of every episode, instead of the game's own ending
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig()
+
+    def as_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that differ between configs."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def program(self) -> Program:
+        """Make the run ready.
+
+        Raises:
+            UserError: a name or number is not allowed.
+        """
+        world, situations = make(self.game, self.num_agents, self.horizon)
+        scripted = [partner(name, world, situations) for name in self.train.scripted]
+        return assemble(self.train, world, situations, scripted)
+
+
+def from_json(row: dict[str, Any]) -> RunConfig:
+    """Rebuild a config from what `as_json` wrote."""
+    return _fill(RunConfig, row)
+
+
+def _fill(kind: Any, row: Any) -> Any:
+    if not dataclasses.is_dataclass(kind):
+        return tuple(row) if isinstance(row, list) else row
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(row) - set(fields))
+    if unknown:
+        raise UserError(f"config: unknown field {unknown[0]!r}; allowed are {', '.join(fields)}.")
+    defaults = kind()
+    return kind(**{name: _fill(type(getattr(defaults, name)), value) for name, value in row.items()})
+
+
+PRESETS: dict[str, RunConfig] = {
+    "quickstart": RunConfig(
+        game=("commons_harvest_open",),
+        horizon=128,
+        train=TrainConfig(
+            num_populations=2,
+            num_members=4,
+            num_envs=8,
+            num_steps=128,
+            num_rounds=100,
+            rounds_per_chunk=5,
+            hyper=HyperConfig(opponent_weight=1.0),
+            ppo=PPOConfig(num_epochs=2, num_minibatches=2),
+            selection=SelectionConfig(every=10),
+        ),
+    ),
+    "dilemma": RunConfig(
+        game=("prisoners_dilemma",),
+        horizon=32,
+        train=TrainConfig(
+            num_populations=8,
+            num_members=4,
+            scripted=("tit_for_tat", "random"),
+            num_envs=48,
+            num_steps=32,
+            num_rounds=200,
+            rounds_per_chunk=20,
+        ),
+    ),
+    "five_games": RunConfig(
+        game=(
+            "commons_harvest_open",
+            "commons_harvest_closed",
+            "commons_harvest_partnership",
+            "clean_up",
+            "coins",
+        ),
+        horizon=128,
+        train=TrainConfig(
+            num_populations=2,
+            num_members=4,
+            num_envs=20,
+            num_steps=128,
+            num_rounds=100,
+            rounds_per_chunk=5,
+            hyper=HyperConfig(opponent_weight=1.0),
+            ppo=PPOConfig(num_epochs=2, num_minibatches=5),
+            selection=SelectionConfig(every=10),
+        ),
+    ),
+}
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What `softsim games` says of one game."""
+    game = declare(name)
+    world, _ = make(name)
+    spec = getattr(world, "spec", None)
+    return {
+        "name": name,
+        "family": game.family,
+        "num_agents": game.num_agents,
+        "height": spec.height if spec else 1,
+        "width": spec.width if spec else 1,
+        "actions": list(getattr(world, "action_names", range(world.num_actions))),
+        "question": game.question,
+        "dilemma": game.dilemma,
+    }
