@@ -157,8 +157,8 @@ def default_policy(network: NetworkConfig, world: Environment, situations: PyTre
     one = jax.eval_shape(lambda tree: jax.tree.map(lambda leaf: leaf[0], tree), situations)
     timestep = jax.eval_shape(world.reset, jax.random.key(0), one)[1]
     seen = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), timestep.observation)
-    symbols = getattr(world, "num_symbols", ())
-    return recurrent_policy(network, world.num_actions, world.num_agents, seen, symbols)
+    codes = getattr(world, "symbol_codes", ())
+    return recurrent_policy(network, world.num_actions, world.num_agents, seen, codes)
 
 
 def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:

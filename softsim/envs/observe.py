@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from softsim.envs.spec import View
-from softsim.envs.vocabulary import DARK, OTHER, SELF, WALL
+from softsim.envs.vocabulary import DARK, NUM_SYMBOLS, OTHER, SELF, WALL
 from softsim.types import Array, struct
 
 
@@ -94,3 +95,25 @@ def look(
     symbol = jnp.where(who == 0, jnp.uint8(0), symbol)
     seen = jnp.stack([item, symbol], -1)
     return jnp.where(present[:, None, None, None], seen, jnp.array([DARK, 0], jnp.uint8))
+
+
+def symbol_codes(num_agents: int, item_width: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Give every symbol a short vector, so that a linear layer can tell symbols apart.
+
+    Items: nothing is zero, the next `item_width` items are unit vectors, later ones fixed random directions. Others:
+    presence, heading as cosine and sine, and identity as signs of its binary digits (zero where it is hidden).
+
+    Returns:
+        [NUM_SYMBOLS, item_width] and [2 + 4 A, 3 + digits] float32.
+    """
+    items = np.random.default_rng(0).normal(size=(NUM_SYMBOLS, item_width))
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    items[: item_width + 1] = np.eye(item_width + 1, item_width, -1)
+    digits = max(num_agents - 1, 1).bit_length()
+    who = np.zeros((OTHER + 4 * num_agents, 3 + digits))
+    for symbol in range(OTHER, len(who)):
+        identity, heading = divmod(symbol - OTHER, 4)
+        who[symbol, :3] = 1.0, np.cos(heading * np.pi / 2), np.sin(heading * np.pi / 2)
+        if identity:
+            who[symbol, 3:] = [1.0 if identity >> d & 1 else -1.0 for d in range(digits)]
+    return items.astype(np.float32), who.round(6).astype(np.float32)

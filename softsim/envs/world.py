@@ -6,9 +6,10 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from softsim.envs import beams, growth, movement, noise, rules, sharing
-from softsim.envs.observe import Observation, look
+from softsim.envs.observe import Observation, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.rules import Tally
 from softsim.envs.spec import WorldSpec
@@ -77,6 +78,11 @@ class GridWorld:
     def num_symbols(self) -> tuple[int, int]:
         """Sizes of the two vocabularies of `Observation.window`."""
         return NUM_SYMBOLS, OTHER + 4 * self.num_agents
+
+    @property
+    def symbol_codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """What a network may read for each symbol of the two vocabularies: see `observe.symbol_codes`."""
+        return symbol_codes(self.num_agents)
 
     def reset(self, key: Array, params: EnvParams) -> tuple[EnvState, Timestep]:
         """Begin an episode: the map as laid out, agents on random start cells with random headings."""

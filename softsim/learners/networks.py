@@ -7,11 +7,13 @@ purpose: XLA runs them member by member. A whole sequence is perceived and judge
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from softsim.types import Array, Output, Percept, Policy, PyTree
 
@@ -20,7 +22,6 @@ from softsim.types import Array, Output, Percept, Policy, PyTree
 class NetworkConfig:
     """Sizes of the default mind."""
 
-    embedding: int = 8  # width of a symbol
     hidden: int = 64  # width of perception
     memory: int = 64  # width of the recurrent state
     condition_on_opponent: bool = True  # the policy sees its own prediction of the others
@@ -30,19 +31,19 @@ class NetworkConfig:
 class Mind(nn.Module):
     """Perception -> gated recurrent unit -> heads for policy, value and the others' next actions.
 
-    Observation leaves of dtype uint8 hold symbols, [..., C] with `num_symbols[c]` of them in channel c; each is
-    embedded, and channels add. All other leaves are numbers.
+    Where `codes` are given, observation leaves of dtype uint8 hold symbols, [..., C], and those of channel c are read as
+    rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a one-hot
+    tensor nor a scatter of gradients is ever made. All other leaves are numbers.
     """
 
     config: NetworkConfig
     num_actions: int
     num_others: int
-    num_symbols: tuple[int, ...]
+    codes: tuple[tuple[tuple[float, ...], ...], ...] = ()  # per channel [symbols, width], hashable
 
     def setup(self):
         config, memory = self.config, self.config.memory
         orthogonal = nn.initializers.orthogonal
-        self.symbol = [nn.Dense(config.embedding, use_bias=False) for _ in self.num_symbols]
         self.perceive_symbols = nn.Dense(config.hidden)
         self.perceive = nn.Dense(config.hidden)
         self.gates = nn.Dense(3 * memory)
@@ -57,16 +58,16 @@ class Mind(nn.Module):
         """Turn observations with leading axes `batch` into inputs of the memory, [*batch, 3 * memory]."""
         parts = []
         for leaf in jax.tree.leaves(observation):
-            if leaf.dtype == jnp.uint8:
-                parts.append(nn.relu(self.perceive_symbols(self.embed(leaf).reshape(*batch, -1))))
+            if self.codes and leaf.dtype == jnp.uint8:
+                parts.append(nn.relu(self.perceive_symbols(self.read(leaf).reshape(*batch, -1))))
             else:
                 parts.append(leaf.astype(jnp.float32).reshape(*batch, -1))
         return self.gates(nn.relu(self.perceive(jnp.concatenate(parts, -1))))
 
-    def embed(self, symbols: Array) -> Array:
-        """Embed [..., C] symbols as [..., embedding]."""
-        channels = [jax.nn.one_hot(symbols[..., c], count) for c, count in enumerate(self.num_symbols)]
-        return sum(dense(channel) for dense, channel in zip(self.symbol, channels, strict=True))
+    def read(self, symbols: Array) -> Array:
+        """Read [..., C] symbols as their codes, [..., total width]."""
+        channels = [jnp.array(code, jnp.float32)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)]
+        return jnp.concatenate(channels, -1)
 
     def remember(self, carry: Array, gates: Array, first: Array) -> Array:
         """Advance the memory [..., memory] by one percept (Cho et al. 2014, arXiv 1406.1078), empty where `first`."""
@@ -106,15 +107,20 @@ class Mind(nn.Module):
 
 
 def recurrent_policy(
-    config: NetworkConfig, num_actions: int, num_agents: int, observation: Any, num_symbols: tuple[int, ...] = ()
+    config: NetworkConfig,
+    num_actions: int,
+    num_agents: int,
+    observation: Any,
+    codes: Sequence[np.ndarray] = (),
 ) -> Policy:
     """Make the default policy for one seat.
 
     Args:
         observation: what one agent observes, as arrays or `jax.ShapeDtypeStruct`s.
-        num_symbols: size of the vocabulary in each channel of its uint8 leaves.
+        codes: per channel of its uint8 leaves, [symbols, width] float32: what the network reads for each symbol.
     """
-    mind = Mind(config, num_actions, num_agents - 1, num_symbols)
+    hashable = tuple(tuple(tuple(map(float, row)) for row in code) for code in codes)
+    mind = Mind(config, num_actions, num_agents - 1, hashable)
 
     def init(key: Array) -> PyTree:
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), observation)

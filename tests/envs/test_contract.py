@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 import math
 
 import jax
@@ -52,6 +53,16 @@ def row(tree, index: int):
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
+def numpy(tree):
+    return jax.tree.map(np.asarray, tree)
+
+
+def each(key) -> list:
+    """Split a key as a batch does, but into separate keys."""
+    words = np.asarray(jax.random.key_data(jax.random.split(key, BATCH)))
+    return [jax.random.wrap_key_data(word) for word in words]
+
+
 def assert_same(left, right, where: str = ""):
     """Compare two pytrees bit for bit."""
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(left), jax.tree.leaves(right), strict=True):
@@ -61,7 +72,7 @@ def assert_same(left, right, where: str = ""):
         assert a.tobytes() == b.tobytes(), f"{name}: {(a != b).sum()} of {a.size} differ"
 
 
-# ---- Situations unlike any that was declared ------------------------------------------------------------------
+# ---- Situations unlike any that was declared ---------------------------------------------------------------
 
 
 def shaken(rng: np.random.Generator, params):
@@ -71,7 +82,9 @@ def shaken(rng: np.random.Generator, params):
         leaf = np.asarray(leaf)
         if not np.issubdtype(leaf.dtype, np.floating):
             return leaf
-        return (leaf * rng.uniform(0.5, 1.5, leaf.shape) + rng.uniform(0.0, 0.5, leaf.shape)).astype(leaf.dtype)
+        return (leaf * rng.uniform(0.5, 1.5, leaf.shape) + rng.uniform(0.0, 0.5, leaf.shape)).astype(
+            leaf.dtype
+        )
 
     return jax.tree.map(shake, params)
 
@@ -93,8 +106,10 @@ def situation(seed: int, world, params):
     def whole(low: int, high: int, leaf):
         return rng.integers(low, high + 1, leaf.shape, leaf.dtype)
 
-    in_play = rng.random(spec.num_agents) < 0.8
-    in_play[rng.integers(spec.num_agents)] = True
+    # No more agents than cells to start on, and at least one.
+    most = min(int(params.layout.start_mask.sum()), spec.num_agents)
+    in_play = np.arange(spec.num_agents) < rng.integers((most + 1) // 2, most + 1)
+    rng.shuffle(in_play)
     return dataclasses.replace(
         params,
         agent_mask=in_play,
@@ -144,21 +159,28 @@ def actions(seed: int, world, count: int) -> np.ndarray:
     return np.where(rng.random(action.shape) < 0.3, np.int32(1), action)
 
 
+def rerun(t: int):
+    """Give the keys [BATCH] of step t of a history."""
+    return jax.random.split(jax.random.key(100 + t), BATCH)
+
+
 @functools.cache
 def history(kind: str, count: int = 24):
-    """Step the situations of a kind side by side: [(keys, state before, action, state after, timestep)]."""
+    """Step the situations of a kind side by side: [(state before, action, state after, timestep)].
+
+    The keys of step t are those of `rerun(t)`.
+    """
     world, params = situations(kind)
     state, _ = reset_all(world, jax.random.split(jax.random.key(1), BATCH), params)
     moments = []
     for t, action in enumerate(actions(2, world, count)):
-        keys = jax.random.split(jax.random.key(100 + t), BATCH)
-        after, timestep = step_all(world, keys, params, state, action)
-        moments.append((keys, state, action, after, timestep))
+        after, timestep = step_all(world, rerun(t), params, state, action)
+        moments.append((state, action, after, timestep))
         state = after
     return moments
 
 
-# ---- Shapes, dtypes, traces -----------------------------------------------------------------------------------
+# ---- Shapes, dtypes, traces --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", names())
@@ -207,7 +229,8 @@ def test_step_traces_once_whatever_the_numbers(name):
     for seed in range(3):
         other = jax.tree.map(jnp.asarray, situation(seed, world, params))
         changed = [
-            not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(other), strict=True)
+            not np.array_equal(a, b)
+            for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(other), strict=True)
         ]
         assert sum(changed) >= 4
         state, _ = reset(world, jax.random.key(seed), other)
@@ -217,24 +240,24 @@ def test_step_traces_once_whatever_the_numbers(name):
     assert traces[world] == 1
 
 
-# ---- Batching and determinism ---------------------------------------------------------------------------------
+# ---- Batching and determinism ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", TOGETHER)
 def test_a_batch_of_different_situations_equals_each_alone(kind):
     world, params = situations(kind)
-    keys = jax.random.split(jax.random.key(1), BATCH)
-    alone = [reset(world, keys[i], row(params, i)) for i in range(BATCH)]
-    batch = reset_all(world, jax.random.split(jax.random.key(1), BATCH), params)
+    params = numpy(params)
+    alone = [reset(world, key, row(params, i)) for i, key in enumerate(each(jax.random.key(1)))]
+    batch = numpy(reset_all(world, jax.random.split(jax.random.key(1), BATCH), params))
     for i in range(BATCH):
         assert_same(row(batch, i), alone[i], f"reset, row {i}")
 
     states = [state for state, _ in alone]
-    for t, (keys, _, action, after, timestep) in enumerate(history(kind)[:12]):
-        for i in range(BATCH):
-            key = jax.random.wrap_key_data(jax.random.key_data(keys)[i])
+    for t, (_, action, after, timestep) in enumerate(history(kind)[:12]):
+        together = numpy((after, timestep))
+        for i, key in enumerate(each(jax.random.key(100 + t))):
             states[i], seen = step(world, key, row(params, i), states[i], action[i])
-            assert_same((states[i], seen), row((after, timestep), i), f"step {t}, row {i}")
+            assert_same((states[i], seen), row(together, i), f"step {t}, row {i}")
 
 
 def test_the_situations_above_exercise_the_engine():
@@ -242,29 +265,25 @@ def test_the_situations_above_exercise_the_engine():
     world, params = situations("grids")
     moments = history("grids")
     seen = [timestep for *_, timestep in moments]
-    states = [after for _, _, _, after, _ in moments]
+    states = [after for *_, after, _ in moments]
     assert sum((state.removed > 0).sum() for state in states) > 100
     assert sum((state.frozen > 0).sum() for state in states) > 100
     assert sum((state.cooldown > 0).sum() for state in states) > 100
     assert np.abs(sum(timestep.payoff for timestep in seen)).sum() > 10
     events = sum(timestep.events for timestep in seen).sum((0, 1))
     assert (events > 0).all(), dict(zip(world.event_names, events.tolist(), strict=True))
-    assert sum((after.cell != before.cell).sum() for _, before, _, after, _ in moments) > 1000
+    assert sum((after.cell != before.cell).sum() for before, _, after, _ in moments) > 1000
     assert (~params.agent_mask).sum() > 20
     for kind in TOGETHER:
         for field in ("reward", "payoff"):
-            assert len({getattr(timestep, field).tobytes() for *_, timestep in map(np_tree, history(kind))}) > 6
-
-
-def np_tree(tree):
-    return jax.tree.map(lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf), tree)
+            assert len({getattr(timestep, field).tobytes() for *_, timestep in map(numpy, history(kind))}) > 6
 
 
 @pytest.mark.parametrize("kind", TOGETHER)
 def test_the_same_key_brings_the_same_result(kind):
     world, params = situations(kind)
-    _, before, action, after, timestep = history(kind)[5]
-    again = step_all(world, jax.random.split(jax.random.key(105), BATCH), params, before, action)
+    before, action, after, timestep = history(kind)[5]
+    again = step_all(world, rerun(5), params, before, action)
     assert_same(again, (after, timestep))
     other = step_all(world, jax.random.split(jax.random.key(7), BATCH), params, before, action)
     different = [
@@ -283,15 +302,14 @@ def test_state_holds_no_key(name):
         assert leaf.dtype != jnp.uint32, f"{field} could be the words of a key"
 
 
-# ---- Masks ----------------------------------------------------------------------------------------------------
+# ---- Masks -------------------------------------------------------------------------------------------------
 
 
 def test_agents_out_of_play_never_act_score_or_appear():
     world, params = situations("grids")
     masked = ~np.asarray(params.agent_mask)
     slot = np.arange(world.num_agents)
-    for _, before, _, after, timestep in history("grids"):
-        timestep = np_tree(timestep)
+    for before, _, after, timestep in map(numpy, history("grids")):
         for field in ("position", "heading", "cooldown", "removed", "frozen", "trace"):
             unmoved = np.asarray(getattr(after, field) == getattr(before, field))
             assert unmoved[masked].all(), field
@@ -316,18 +334,19 @@ def test_agents_out_of_play_are_in_nobodys_way():
     world, params = situations("grids")
     masked = ~np.asarray(params.agent_mask)
     rng = np.random.default_rng(0)
-    for keys, before, action, after, timestep in history("grids")[::4]:
+    for t, (before, action, after, timestep) in enumerate(history("grids")):
         # They stand one cell from an agent in play, with every heading, and do something else.
         near = np.asarray(before.position)[np.arange(BATCH), np.argmin(masked, 1)][:, None]
         beside = near + rng.choice([-1, 1, -world.spec.width, world.spec.width], masked.shape)
         other = dataclasses.replace(
             before,
             position=jnp.asarray(np.where(masked, beside, before.position), jnp.int32),
-            heading=jnp.asarray(np.where(masked, rng.integers(0, 4, masked.shape), before.heading), jnp.int32),
+            heading=jnp.asarray(
+                np.where(masked, rng.integers(0, 4, masked.shape), before.heading), jnp.int32
+            ),
         )
         choice = np.where(masked, rng.integers(0, world.num_actions, masked.shape), action).astype(np.int32)
-        keys = jax.random.wrap_key_data(jax.random.key_data(keys))
-        moved, seen = step_all(world, keys, params, other, choice)
+        moved, seen = step_all(world, rerun(t), params, other, choice)
         assert_same(seen, timestep)
         for field in ("cell", "removed", "frozen", "cooldown", "trace"):
             assert_same(getattr(moved, field), getattr(after, field), field)
@@ -347,23 +366,22 @@ def test_a_masked_action_changes_nothing():
     rng = np.random.default_rng(3)
     tried = np.zeros(world.num_actions, int)
     moments = history("grids")
-    for (*_, timestep), (keys, before, action, *_) in zip(moments, moments[1:], strict=False):
+    for t, ((*_, timestep), (before, action, *_)) in enumerate(itertools.pairwise(moments), 1):
         allowed = np.asarray(timestep.action_mask)
         # a random masked action where there is one
         ticket = np.where(allowed, -1.0, rng.random(allowed.shape))
         masked, some = ticket.argmax(-1).astype(np.int32), ~allowed.all(-1)
         kept = np.where(np.take_along_axis(allowed, action[..., None], -1)[..., 0], action, 0)
         noop = np.where(some, 0, kept).astype(np.int32)
-        keys = jax.random.key_data(keys)
-        left = step_all(world, jax.random.wrap_key_data(keys), params, before, np.where(some, masked, kept))
-        right = step_all(world, jax.random.wrap_key_data(keys), params, before, noop)
+        left = step_all(world, rerun(t), params, before, np.where(some, masked, kept))
+        right = step_all(world, rerun(t), params, before, noop)
         assert_same(left, right)
         tried += np.bincount(masked[some], minlength=world.num_actions)
     assert tried[0] == 0
     assert (tried[1:] > 20).all()
 
 
-# ---- Observations ---------------------------------------------------------------------------------------------
+# ---- Observations ------------------------------------------------------------------------------------------
 
 
 def test_symbols_stay_within_the_vocabulary():
@@ -397,7 +415,7 @@ def test_the_observation_of_a_harvest_fits_two_kilobytes():
     assert 7 * 11 * 11 * 2 <= size <= 2048
 
 
-# ---- Endings --------------------------------------------------------------------------------------------------
+# ---- Endings -----------------------------------------------------------------------------------------------
 
 
 def endings(world, params, count: int) -> list[tuple[bool, set[float]]]:
@@ -405,7 +423,9 @@ def endings(world, params, count: int) -> list[tuple[bool, set[float]]]:
     state, timestep = reset(world, jax.random.key(0), params)
     out = []
     for t in range(count):
-        state, timestep = step(world, jax.random.key(t), params, state, jnp.zeros(world.num_agents, jnp.int32))
+        state, timestep = step(
+            world, jax.random.key(t), params, state, jnp.zeros(world.num_agents, jnp.int32)
+        )
         mask = np.asarray(timestep.agent_mask)
         out.append((bool(timestep.last), set(np.asarray(timestep.discount)[mask].tolist())))
     return out
@@ -455,7 +475,7 @@ def test_random_ends_come_at_their_rate(kind):
     """Over the batch, with each row's own rate where it is due; ends and discounts agree everywhere."""
     world, params = situations(kind)
     count = expected = variance = 0.0
-    for _, _, _, after, timestep in history(kind):
+    for *_, after, timestep in history(kind):
         over = np.asarray((timestep.discount == 0) & timestep.agent_mask)
         mask = np.asarray(timestep.agent_mask)
         assert (over == (over.any(1)[:, None] & mask)).all()
@@ -465,7 +485,11 @@ def test_random_ends_come_at_their_rate(kind):
             due = (now >= horizon.minimum) & (now % horizon.interval == 0)
             rate, maximum = np.clip(horizon.rate, 0, 1), horizon.maximum
         else:
-            due, rate, maximum = np.ones(BATCH, bool), 1 - np.asarray(params.continuation), np.asarray(params.horizon)
+            due, rate, maximum = (
+                np.ones(BATCH, bool),
+                1 - np.asarray(params.continuation),
+                np.asarray(params.horizon),
+            )
         assert not over[~due].any()
         assert (np.asarray(timestep.last) == (over | (now >= maximum))).all()
         count, expected = count + over.sum(), expected + (due * rate).sum()

@@ -82,9 +82,9 @@ def step(world: GridWorld, key, params, state, action=None):
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *after)
 
 
-def only(game: Game):
-    """Compile one game, without the leading axis."""
-    world, params = compile_games([game])
+def only(game: Game, *others: Game):
+    """Compile one game, in a world that also fits others, without the leading axis."""
+    world, params = compile_games([game, *others])
     return world, jax.tree.map(lambda leaf: leaf[0], params)
 
 
@@ -416,17 +416,19 @@ def test_the_river_is_above_and_the_orchard_below():
     assert sum(site[cell == RIVER] == 0) == 38
 
 
-@pytest.mark.parametrize("declare", GAMES)
-def test_agents_start_on_start_cells(declare):
-    world, params = only(declare())
-    keys = jax.random.split(jax.random.key(0), 100)
-    state, seen = jax.jit(jax.vmap(world.reset, in_axes=(0, None)))(keys, params)
-    starts = set(np.asarray(params.layout.spawn[params.layout.start_mask]).tolist())
-    assert set(np.asarray(state.position).reshape(-1).tolist()) == starts
-    assert all(len(set(row)) == world.num_agents for row in state.position.tolist())
-    assert set(np.asarray(state.heading).reshape(-1).tolist()) == {0, 1, 2, 3}
-    np.testing.assert_array_equal(state.cell, np.tile(np.asarray(params.layout.cell), (100, 1, 1)))
+def test_agents_start_on_start_cells():
+    world, params = compile_games([declare() for declare in GAMES])
+    keys = jax.random.split(jax.random.key(0), (len(GAMES), 100))
+    state, seen = jax.jit(jax.vmap(jax.vmap(world.reset, in_axes=(0, None))))(keys, params)
     assert not any(leaf.any() for leaf in (state.step, state.removed, state.frozen, seen.events, seen.reward))
+    np.testing.assert_array_equal(state.cell, np.tile(params.layout.cell[:, None], (1, 100, 1, 1)))
+    for g, declare in enumerate(GAMES):
+        there = slice(declare().num_agents)
+        position = np.asarray(state.position[g, :, there])
+        starts = np.asarray(params.layout.spawn[g][params.layout.start_mask[g]])
+        assert set(position.reshape(-1).tolist()) == set(starts.tolist())
+        assert all(len(set(row)) == len(row) for row in position.tolist())
+        assert set(np.asarray(state.heading[g, :, there]).reshape(-1).tolist()) == {0, 1, 2, 3}
 
 
 # ---- Traces: harvest ---------------------------------------------------------------------------------------
@@ -531,6 +533,19 @@ def test_who_is_zapped_is_gone_for_exactly_so_many_steps(game, steps):
     assert all(play.can(1)[: len(ACTIONS)])
 
 
+def test_who_returns_does_so_on_any_later_cell_facing_anywhere():
+    world, params = only(commons_harvest_open())
+    count = 3_000
+    removed = np.full((count, world.num_agents), ELSEWHERE)
+    removed[:, 3] = 1
+    state, _ = step(world, jax.random.key(5), params, copies(world, params, count, removed=removed))
+    later = np.asarray(params.layout.spawn[params.layout.respawn_mask])
+    landed = np.bincount(state.position[:, 3], minlength=18 * 24)
+    assert landed[later].sum() == count
+    assert all(abs(deviation(number, count, 1 / 60)) < 4 for number in landed[later])
+    assert all(abs(deviation(n, count, 1 / 4)) < 4 for n in np.bincount(state.heading[:, 3], minlength=4))
+
+
 @pytest.mark.parametrize(
     ("game", "beam", "cooldown"),
     [
@@ -563,9 +578,9 @@ def cell_at(heading: int, ahead: int, right: int) -> tuple[int, int]:
     return row + ahead * r + right * x, column + ahead * c + right * y
 
 
-def strikes(game: Game, beam: str, heading: int, walls=()) -> set[tuple[int, int]]:
+def strikes(game: Game, beam: str, heading: int, walls=(), beside: Game | None = None):
     """Where a victim of zap, or dirt for clean, has to be for a beam from the centre to strike it."""
-    world, params = only(game)
+    world, params = only(game, *[beside] if beside else [])
     spots = [spot for spot in INSIDE if spot not in walls]
     count, agents, width = len(spots), world.num_agents, world.spec.width
     cell = np.tile(np.asarray(params.layout.cell), (count, 1, 1))
@@ -604,6 +619,11 @@ def strikes(game: Game, beam: str, heading: int, walls=()) -> set[tuple[int, int
 )
 def test_a_beam_strikes_exactly_its_cells(game, beam, shape, heading):
     assert strikes(game, beam, heading) == {cell_at(heading, *offset) for offset in shape}
+
+
+def test_a_beam_keeps_its_length_beside_a_longer_one():
+    reached = strikes(yard(), "zap", NORTH, beside=yard(commons_harvest_closed))
+    assert reached == {cell_at(NORTH, *offset) for offset in WIDE_3}
 
 
 @pytest.mark.parametrize("beam", ["zap", "clean"])
