@@ -1,5 +1,5 @@
-"""Speed, measured so that the figures are those of use: situations that all differ, observations that are read,
-episodes that end and begin again, the compiler's time apart from the program's.
+"""Speed, measured as it is met in use: situations that all differ, observations that are read, episodes that
+end and begin again, the compiler's time apart from the program's.
 
 Every function returns rows, one dict per measurement, which `table` prints and JSON holds.
 """
@@ -7,9 +7,11 @@ Every function returns rows, one dict per measurement, which `table` prints and 
 from __future__ import annotations
 
 import dataclasses
+import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,7 +21,7 @@ from softsim import rollout
 from softsim.envs import GridWorld, MatrixWorld, make, noise
 from softsim.envs.params import EnvParams
 from softsim.learners import strategies
-from softsim.train import Program
+from softsim.train import Program, lay_out
 from softsim.types import Array, Environment, PyTree, Timestep, UserError, struct
 
 Row = dict[str, Any]
@@ -36,7 +38,7 @@ SPREAD = 0.05
 
 @struct
 class Running:
-    """What the measured loop carries. The last timestep is part of it, so observations are written to memory."""
+    """What the measured loop carries. The last timestep is part of it, so observations are written out."""
 
     key: Array  # [1]
     play: rollout.Play
@@ -55,8 +57,8 @@ def bench_env(
 ) -> list[Row]:
     """Measure how fast worlds step under uniformly random actions, with nothing learned.
 
-    One repeat is one call of a compiled loop over `num_steps` steps of `num_envs` environments. Each environment has a
-    situation of its own; episodes start at random ages, so resets come as often as in a long run.
+    One repeat is one call of a compiled loop over `num_steps` steps of `num_envs` environments. Each has a
+    situation of its own; episodes start at random ages, so that resets come as often as in a long run.
 
     Args:
         mixed: step all games in one batch, in turn over the environments, for one row; else one row per game.
@@ -66,6 +68,8 @@ def bench_env(
     Raises:
         UserError: a game or a number is not allowed.
     """
+    if not games:
+        raise UserError("games: none given; name at least one.")
     least = {"num_envs": len(games) if mixed else 1, "repeats": 1, "num_steps": 1}
     for field, value in (("num_envs", num_envs), ("repeats", repeats), ("num_steps", num_steps)):
         if value is not None and value < least[field]:
@@ -88,32 +92,28 @@ def measure_world(
     repeats: int = 5,
     seed: int = 0,
 ) -> Row:
-    """Measure one world; `bench_env` says how. Situations have leaves [G, ...], and environment e plays `e % G`."""
-    key_vary, key_begin, key_age, key_run = jax.random.split(jax.random.key(seed), 4)
-    params = vary(key_vary, tile(situations, num_envs))
-    nobody = strategies.random(world.num_actions, world.num_agents)
-    table = rollout.Table(world, nobody, 0, (nobody,), num_populations=1, num_envs=num_envs)
-
-    play = jax.jit(lambda key, params: rollout.begin(table, key, params))(key_begin[None], params)
-    play = grow_old(key_age, world, params, play)
-    running = Running(key_run[None], play, jnp.float32(0.0), jnp.int32(0))
+    """Measure one world as `bench_env` says. Situations have leaves [G, ...]; environment e plays `e % G`."""
+    table, params, running = prepare(world, situations, num_envs, jax.random.key(seed))
     steps_per_block = STEPS_PER_BLOCK if num_steps is None else num_steps
 
     def run(params, running, num_blocks):
+        def step(running, _):
+            return advance(table, params, running), None
+
         def block(_, running):
-            return jax.lax.scan(lambda r, _: (advance(table, params, r), None), running, None, steps_per_block)[0]
+            return jax.lax.scan(step, running, None, steps_per_block)[0]
 
         return jax.lax.fori_loop(0, num_blocks, block, running)
 
     program, compile_s = compiled(jax.jit(run, donate_argnums=1), params, running, 1)
-    running, _ = timed(lambda running: program(params, running, 1), running)
+    running, _ = timed(program, params, running, 1)
     num_blocks = 1
     if num_steps is None:
-        running, block_s = timed(lambda running: program(params, running, 1), running)
-        num_blocks = max(1, round(SECONDS_PER_REPEAT / block_s))
+        running, spent = timed(program, params, running, 1)
+        num_blocks = max(1, round(SECONDS_PER_REPEAT / spent))
     resets, seconds = int(running.resets), []
     for _ in range(repeats):
-        running, spent = timed(lambda running: program(params, running, num_blocks), running)
+        running, spent = timed(program, params, running, num_blocks)
         seconds.append(spent)
 
     steps = num_blocks * steps_per_block
@@ -122,16 +122,32 @@ def measure_world(
         "state_bytes": size_of(running.play.state) // num_envs,
         "observation_bytes": size_of(running.play.timestep.observation) // num_envs,
         "params_bytes": size_of(params) // num_envs,
-        "reset_fraction": (int(running.resets) - resets) / (repeats * steps),
+        "reset_fraction": (int(running.resets) - resets) / (repeats * steps),  # of steps, in any environment
     }
     return row | ({"phases": list(world.spec.phases)} if isinstance(world, GridWorld) else {})
+
+
+def prepare(
+    world: Environment, situations: PyTree, num_envs: int, key: Array
+) -> tuple[rollout.Table, PyTree, Running]:
+    """Vary the situations and begin the games at random ages. Returns params with leaves [E, ...]."""
+    nobody = strategies.random(world.num_actions, world.num_agents)
+    table = rollout.Table(world, nobody, 0, (nobody,), num_populations=1, num_envs=num_envs)
+
+    def begin(key, situations):
+        key_vary, key_begin, key_age, key_run = jax.random.split(key, 4)
+        params = vary(key_vary, lay_out(situations, 1, num_envs))
+        play = grow_old(key_age, world, params, rollout.begin(table, key_begin[None], params))
+        return params, Running(key_run[None], play, jnp.float32(0.0), jnp.int32(0))
+
+    return table, *jax.jit(begin)(key, situations)
 
 
 def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
     """Measure whole rounds: play, learning and selection.
 
-    One repeat is one chunk, `program.config.rounds_per_chunk` rounds. Memory is that of the training state per member;
-    `num_envs` counts the environments of all populations.
+    One repeat is one chunk, `program.config.rounds_per_chunk` rounds. `state_bytes` is of the training state,
+    per member; `num_envs` counts the environments of all populations.
 
     Raises:
         UserError: `repeats` is below 1.
@@ -143,13 +159,15 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
     chunk, compile_s = compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
     seconds = []
     for _ in range(1 + repeats):
-        state, spent = timed(lambda state: chunk(state, program.situations)[0], state)
+        (state, _), spent = timed(chunk, state, program.situations)
         seconds.append(spent)
 
     keys = jax.random.split(jax.random.key(config.seed), table.num_envs)
-    timestep = jax.jit(jax.vmap(table.world.reset))(keys, program.situations)[1]
+    params = lay_out(program.situations, 1, table.num_envs)
+    timestep = jax.jit(jax.vmap(table.world.reset))(keys, params)[1]
     steps = config.rounds_per_chunk * config.updates_per_round * config.num_steps
-    num_envs, num_members = (config.num_populations * number for number in (config.num_envs, config.num_members))
+    num_envs = config.num_populations * config.num_envs
+    num_members = config.num_populations * config.num_members
     row = rates(game, num_envs, agents_in_play(timestep), steps, seconds[1:], compile_s)
     return [
         row
@@ -181,15 +199,8 @@ def add_up(observation: PyTree) -> Array:
     return sum((leaf.astype(jnp.float32).sum() for leaf in jax.tree.leaves(observation)), jnp.float32(0.0))
 
 
-def tile(situations: PyTree, num_envs: int) -> PyTree:
-    """Give environment e situation `e % G`: leaves [G, ...] -> [num_envs, ...]."""
-    kinds = jax.tree.leaves(situations)[0].shape[0]
-    which = jnp.arange(num_envs) % kinds
-    return jax.tree.map(lambda leaf: leaf[which], situations)
-
-
 def vary(key: Array, params: PyTree) -> PyTree:
-    """Make all situations [E] differ: each multiplies its payoffs, rates and sharing by factors of its own."""
+    """Make all situations [E] differ: each multiplies its payoffs, rates and sharing by its own factors."""
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
 
@@ -202,7 +213,7 @@ def vary(key: Array, params: PyTree) -> PyTree:
 
 
 def grow_old(key: Array, world: Environment, params: PyTree, play: rollout.Play) -> rollout.Play:
-    """Set episodes to random ages: begun together they would end together, and a short run would see no reset."""
+    """Set episodes to random ages: begun together they end together, and a short run would see no end."""
     state = play.state
     if isinstance(world, GridWorld):
         assert isinstance(params, EnvParams)
@@ -219,16 +230,16 @@ def grow_old(key: Array, world: Environment, params: PyTree, play: rollout.Play)
 
 
 def compiled(function: Any, *arguments: Any) -> tuple[Callable[..., Any], float]:
-    """Compile a jitted function ahead of its first call, and say how many seconds tracing and compiling took."""
+    """Compile a jitted function for these arguments; also returns the seconds of tracing and compiling."""
     start = time.perf_counter()
     program = function.lower(*arguments).compile()
     return program, time.perf_counter() - start
 
 
-def timed(function: Callable[[Any], Any], argument: Any) -> tuple[Any, float]:
+def timed(program: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call, and wait until the result is there; also returns the seconds that took."""
     start = time.perf_counter()
-    result = jax.block_until_ready(function(argument))
+    result = jax.block_until_ready(program(*arguments))
     return result, time.perf_counter() - start
 
 
@@ -264,6 +275,13 @@ def agents_in_play(timestep: Timestep) -> float:
 def size_of(tree: PyTree) -> int:
     """Bytes of all arrays of a tree."""
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def keep(rows: Sequence[Row], path: Path) -> None:
+    """Append rows to a JSON Lines file; its folder is made if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 COLUMNS: Mapping[str, Callable[[Row], str]] = {

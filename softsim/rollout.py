@@ -85,27 +85,27 @@ class Foresight:
 
 @struct
 class Experience:
-    trajectory: Trajectory  # leaves [T, N, P, S, ...]; carry [N, P, S, ...]
+    trajectory: Trajectory  # leaves [N, P, S, T, ...]; carry [N, P, S, ...]
     ledger: Ledger
     foresight: Foresight
 
 
 def fold(leaf: Array, num_populations: int) -> Array:
     """[N * E, ...] -> [N, E, ...]."""
-    return leaf.reshape(num_populations, -1, *leaf.shape[1:])
+    return leaf.reshape(num_populations, leaf.shape[0] // num_populations, *leaf.shape[1:])
 
 
 def to_seats(values: Array, place: Array) -> Array:
     """Carry values of places [N, E, A, ...] to seats [N, M, S, ...]."""
-    places = values.reshape(values.shape[0], -1, *values.shape[3:])
+    places = jax.lax.collapse(values, 1, 3)
     return jax.vmap(lambda places, place: places[place])(places, place)
 
 
 def to_places(values: Array, seat: Array, num_agents: int) -> Array:
     """Carry values of seats [N, M, S, ...] to places [N, E, A, ...]."""
-    seats = values.reshape(values.shape[0], -1, *values.shape[3:])
+    seats = jax.lax.collapse(values, 1, 3)
     places = jax.vmap(lambda seats, seat: seats[seat])(seats, seat)
-    return places.reshape(values.shape[0], -1, num_agents, *values.shape[3:])
+    return places.reshape(values.shape[0], places.shape[1] // num_agents, num_agents, *values.shape[3:])
 
 
 def of_others(values: Array) -> Array:
@@ -237,6 +237,7 @@ def unroll(
     last = per_seat(jnp.broadcast_to(fold_all(play.timestep.last)[..., None], play.seen.shape[:3]))
     rows["value"] = jnp.concatenate([rows["value"], value[None]])
     rows["last"] = jnp.concatenate([rows["last"], last[None]])
+    rows = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 3), rows)
     return play, Experience(Trajectory(carry=carry, **rows), ledger, foresight)
 
 

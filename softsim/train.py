@@ -216,10 +216,9 @@ def play_round(
 
 
 def improve(learner: Learner, key: Array, people: Population, trajectory: Trajectory) -> tuple[Population, Any]:
-    """Let every member learn from its own experience; `key` is [N], the trajectory has leaves [T, N, P, S, ...]."""
+    """Let every member learn from its own experience; `key` is [N], the trajectory has leaves [N, P, S, T, ...]."""
     member_key = of_members(key, people.fitness.shape[1])
-    axes = dataclasses.replace(jax.tree.map(lambda _: 1, trajectory), carry=0)
-    update = jax.vmap(jax.vmap(learner.update, in_axes=(0, 0, 0, 0, axes)), in_axes=(0, 0, 0, 0, axes))
+    update = jax.vmap(jax.vmap(learner.update))
     mind, state, metrics = update(member_key, people.hyper, people.mind, people.learner, trajectory)
     return dataclasses.replace(people, mind=mind, learner=state), metrics
 

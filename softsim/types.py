@@ -108,17 +108,17 @@ class Policy(NamedTuple):
 class Trajectory:
     """The experience of one member over T steps in its S seats."""
 
-    percept: Percept  # leaves [T, S, ...]
+    percept: Percept  # leaves [S, T, ...]
     carry: PyTree  # leaves [S, ...]   memory before the first percept
-    action: Array  # [T, S] int32
-    log_prob: Array  # [T, S] float32   of the action when it was taken
-    reward: Array  # [T, S] float32   that action t led to
-    discount: Array  # [T, S] float32   after action t
-    value: Array  # [T + 1, S] float32   of each percept, and of the one after the last action
-    last: Array  # [T + 1, S] bool   percepts whose action is not played, because the next call resets
-    agent_mask: Array  # [T, S] bool   seats in play
-    others_action: Array  # [T, S, A-1] int32   what the others did at the same time, in relative slots
-    others_mask: Array  # [T, S, A-1] bool   others in play who had a choice
+    action: Array  # [S, T] int32
+    log_prob: Array  # [S, T] float32   of the action when it was taken
+    reward: Array  # [S, T] float32   that action t led to
+    discount: Array  # [S, T] float32   after action t
+    value: Array  # [S, T + 1] float32   of each percept, and of the one after the last action
+    last: Array  # [S, T + 1] bool   percepts whose action is not played, because the next call resets
+    agent_mask: Array  # [S, T] bool   seats in play
+    others_action: Array  # [S, T, A-1] int32   what the others did at the same time, in relative slots
+    others_mask: Array  # [S, T, A-1] bool   others in play who had a choice
 
 
 class Learner(NamedTuple):

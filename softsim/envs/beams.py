@@ -22,7 +22,7 @@ class Rays:
 
     cell: Array  # [A, lanes, depth] int32   flat index
     item: Array  # [A, lanes, depth] int32
-    struck: Array  # [A, lanes, depth] bool   cells the beam reaches
+    struck: Array  # [A, lanes, depth] bool   cells the beam reaches, each once
     agent: Array  # [A, lanes, depth, A] bool   who stands there
 
 
@@ -72,7 +72,8 @@ def cast(
     lane = jnp.abs(jnp.arange(-reach[1], reach[1] + 1, dtype=jnp.int32))[None, :, None]
     depth = jnp.arange(reach[0], dtype=jnp.int32)[None, None]
     struck = (lane <= beams.half_width[beam][:, None, None]) & (depth < beams.length[beam][:, None, None])
-    struck = struck & inside & fires[:, None, None]
+    # The way sideways is shared by all lanes of a side: its cells belong to the nearest of them.
+    struck = struck & inside & fires[:, None, None] & (depth + 1 >= lane)
     open_so_far = [jnp.ones_like(struck[..., 0])]
     for d in range(reach[0] - 1):
         open_so_far.append(open_so_far[-1] & ~stops[..., d])

@@ -43,5 +43,5 @@ def happens(word: Array, bound: Array) -> Array:
 
 
 def choice(word: Array, count: Array) -> Array:
-    """Pick an index below `count` (uint32, at most 2**16) by the lower 16 bits of a word."""
-    return ((word & 0xFFFF) * count) >> 16
+    """Pick an index below `count` (uint32, at most 2**16) by a word, even one that `happens` has already judged."""
+    return ((mix(word) & 0xFFFF) * count) >> 16

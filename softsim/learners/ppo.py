@@ -56,18 +56,16 @@ def masked_mean(values: Array, mask: Array) -> Array:
 def loss(
     policy: Policy, hyper: Hyper, params: PyTree, batch: Trajectory, advantage: Array
 ) -> tuple[Array, dict[str, Array]]:
-    """Loss of one minibatch; `advantage` is [T, S]. Metrics are means over the steps that were played."""
-    percepts = batch.percept
-    per_seat = jax.vmap(lambda carry, percepts: unroll(policy, params, carry, percepts), in_axes=(0, 1), out_axes=1)
-    output = per_seat(batch.carry, percepts)
-    played = ~batch.last[:-1] & batch.agent_mask
+    """Loss of one minibatch; `advantage` is [S, T]. Metrics are means over the steps that were played."""
+    output = jax.vmap(lambda carry, percepts: unroll(policy, params, carry, percepts))(batch.carry, batch.percept)
+    played = ~batch.last[:, :-1] & batch.agent_mask
 
-    target = advantage + batch.value[:-1]
+    target = advantage + batch.value[:, :-1]
     mean = masked_mean(advantage, played)
     deviation = jnp.sqrt(masked_mean((advantage - mean) ** 2, played))
     advantage = (advantage - mean) / (deviation + 1e-6)
 
-    log_prob = categorical.log_probs(output.logits, percepts.action_mask)
+    log_prob = categorical.log_probs(output.logits, batch.percept.action_mask)
     log_ratio = categorical.pick(log_prob, batch.action) - batch.log_prob
     ratio = jnp.exp(log_ratio)
     clipped = jnp.clip(ratio, 1.0 - hyper.clip, 1.0 + hyper.clip)
@@ -103,13 +101,13 @@ def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
     def update(
         key: Array, hyper: Hyper, params: PyTree, state: PyTree, trajectory: Trajectory
     ) -> tuple[PyTree, PyTree, dict[str, Array]]:
-        num_seats = trajectory.action.shape[1]
+        num_seats = trajectory.action.shape[0]
         if num_seats % config.num_minibatches:
             raise UserError(
                 f"num_minibatches: {config.num_minibatches} does not divide the {num_seats} seats of a member."
             )
-        per_seat = jax.vmap(generalized_advantage, in_axes=(1, 1, 1, 1, None, None), out_axes=1)
-        advantage = per_seat(
+        estimate = jax.vmap(generalized_advantage, in_axes=(0, 0, 0, 0, None, None))
+        advantage = estimate(
             trajectory.reward,
             trajectory.discount,
             trajectory.value,
@@ -120,9 +118,8 @@ def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
 
         def minibatch(learner, seats):
             params, state = learner
-            batch = take_seats(trajectory, seats)
-            gradient_of = jax.grad(lambda params: loss(policy, hyper, params, batch, advantage[:, seats]), has_aux=True)
-            gradient, metrics = gradient_of(params)
+            batch, ahead = jax.tree.map(lambda leaf: leaf[seats], (trajectory, advantage))
+            gradient, metrics = jax.grad(lambda params: loss(policy, hyper, params, batch, ahead), has_aux=True)(params)
             direction, state = optimizer.update(gradient, state, params)
             params = jax.tree.map(lambda p, d: p - hyper.learning_rate * d, params, direction)
             return (params, state), metrics | {"gradient_norm": optax.global_norm(gradient)}
@@ -133,9 +130,3 @@ def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
         return params, state, jax.tree.map(jnp.mean, metrics)
 
     return Learner(optimizer.init, update)
-
-
-def take_seats(trajectory: Trajectory, seats: Array) -> Trajectory:
-    """Cut the trajectory down to some seats, [M] int32."""
-    rest = jax.tree.map(lambda leaf: leaf[:, seats], dataclasses.replace(trajectory, carry=()))
-    return dataclasses.replace(rest, carry=jax.tree.map(lambda leaf: leaf[seats], trajectory.carry))

@@ -1,0 +1,62 @@
+"""Measure environment steps: `python benchmarks/env_steps.py --games clean_up coins --num-envs 1024 4096`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from softsim import bench
+from softsim.types import UserError
+
+GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
+
+
+def measure(
+    games: tuple[str, ...] = GAMES,
+    num_envs: tuple[int, ...] = (1024,),
+    mixed: bool = False,
+    num_steps: int | None = None,
+    num_agents: int | None = None,
+    repeats: int = 5,
+    seed: int = 0,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    out: Path | None = None,
+) -> None:
+    """Measure environment steps under random actions.
+
+    Args:
+        num_envs: environments in one batch; each number given is measured.
+        mixed: all games side by side in one batch, instead of each alone.
+        num_steps: steps of one repeat; by default as many as take some 0.7 s.
+        num_agents: agents in play, where the games leave a choice.
+        as_json: end with one JSON object.
+        out: a JSON Lines file to append the rows to.
+    """
+    rows = [
+        row
+        for count in num_envs
+        for row in bench.bench_env(games, count, mixed, num_steps, repeats, num_agents, seed)
+    ]
+    print(bench.table(rows))
+    if out:
+        bench.keep(rows, out)
+    if as_json:
+        print(json.dumps({"rows": rows}))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line given, or the process's."""
+    try:
+        tyro.cli(measure, args=arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Measure whole rounds: `python benchmarks/train_rounds.py --presets dilemma --num-populations 1 8 64`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from softsim import bench
+from softsim.presets import PRESETS, RunConfig
+from softsim.types import UserError
+
+
+def measure(
+    presets: tuple[str, ...] = ("quickstart", "dilemma", "five_games"),
+    num_populations: tuple[int, ...] = (),
+    rounds_per_chunk: int | None = None,
+    repeats: int = 5,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    out: Path | None = None,
+) -> None:
+    """Measure rounds of play, learning and selection.
+
+    Args:
+        presets: the runs to measure; `softsim bench train` takes every other flag of a run as well.
+        num_populations: side by side, instead of the preset's own; each number given is measured.
+        rounds_per_chunk: rounds of one repeat, instead of the preset's own.
+        as_json: end with one JSON object.
+        out: a JSON Lines file to append the rows to.
+    """
+    rows = []
+    for preset in presets:
+        for count in num_populations or (None,):
+            config = choose(preset, num_populations=count, rounds_per_chunk=rounds_per_chunk)
+            label = f"{preset}:{'+'.join(config.game)}"
+            rows += bench.bench_train(config.program(), label, repeats)
+    print(bench.table(rows))
+    if out:
+        bench.keep(rows, out)
+    if as_json:
+        print(json.dumps({"rows": rows}))
+
+
+def choose(preset: str, **numbers: int | None) -> RunConfig:
+    """Look a preset up, and replace the numbers that are given."""
+    if preset not in PRESETS:
+        raise UserError(f"presets: {preset!r} is unknown; known are {', '.join(PRESETS)}.")
+    given = {field: number for field, number in numbers.items() if number is not None}
+    if "rounds_per_chunk" in given:
+        given["num_rounds"] = given["rounds_per_chunk"]
+    config = PRESETS[preset]
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, **given))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line given, or the process's."""
+    try:
+        tyro.cli(measure, args=arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
