@@ -38,9 +38,7 @@ def measure(
         out: a JSON Lines file to append the rows to.
     """
     rows = [
-        row
-        for count in num_envs
-        for row in bench.bench_env(games, count, mixed, num_steps, repeats, num_agents, seed)
+        row for count in num_envs for row in bench.bench_env(games, count, mixed, num_steps, repeats, num_agents, seed)
     ]
     print(bench.table(rows))
     if out:

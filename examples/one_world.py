@@ -23,5 +23,5 @@ for t in range(60):
     total = total + timestep.payoff
     if t % 30 == 29:
         print(f"after {t + 1} random steps")
-        print(draw(world, params, state))
+        print(draw(params, state))
         print("payoff so far:", total, "\n")

@@ -1,4 +1,4 @@
-"""Step 4,096 different situations as one program: map, regrowth, beams, payoffs and kinship all differ, nothing recompiles.
+"""Step 4,096 situations as one program: maps, regrowth, beams, payoffs, kinship and horizons differ, one compilation.
 
 python examples/thousand_situations.py
 """
@@ -63,6 +63,7 @@ for attempt, key in enumerate(jax.random.split(key_play, 4)):
     start = time.perf_counter()
     state, reward = jax.block_until_ready(play(key, params, state))
     seconds = time.perf_counter() - start
+    rate = NUM_WORLDS * NUM_STEPS / seconds
     note = " (with compilation)" if attempt == 0 else ""
-    print(f"{NUM_WORLDS} worlds x {NUM_STEPS} steps in {seconds:.2f} s: {NUM_WORLDS * NUM_STEPS / seconds:,.0f} env-steps/s{note}")
+    print(f"{NUM_WORLDS} worlds x {NUM_STEPS} steps in {seconds:.2f} s: {rate:,.0f} env-steps/s{note}")
 print(f"compiled {len(traces)} time; rewards of the first agents: {reward[:4, 0]}")

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -127,9 +127,7 @@ def measure_world(
     return row | ({"phases": list(world.spec.phases)} if isinstance(world, GridWorld) else {})
 
 
-def prepare(
-    world: Environment, situations: PyTree, num_envs: int, key: Array
-) -> tuple[rollout.Table, PyTree, Running]:
+def prepare(world: Environment, situations: PyTree, num_envs: int, key: Array) -> tuple[rollout.Table, PyTree, Running]:
     """Vary the situations and begin the games at random ages. Returns params with leaves [E, ...]."""
     nobody = strategies.random(world.num_actions, world.num_agents)
     table = rollout.Table(world, nobody, 0, (nobody,), num_populations=1, num_envs=num_envs)
@@ -249,7 +247,7 @@ def rates(
     """Make the part of a row that all measurements share, from the seconds of each repeat."""
     rate = sorted(num_envs * num_steps / spent for spent in seconds)
     median = statistics.median(rate)
-    device = jax.devices()[0]
+    device, settings = jax.devices()[0], cast(Any, jax.config)
     return {
         "game": game,
         "num_envs": num_envs,
@@ -259,7 +257,7 @@ def rates(
         "env_steps_per_s_max": rate[-1],
         "agent_steps_per_s": median * num_agents,
         "compile_s": compile_s,
-        "compile_cache": bool(jax.config.jax_compilation_cache_dir),
+        "compile_cache": bool(settings.jax_compilation_cache_dir),
         "repeats": len(rate),
         "num_steps": num_steps,
         "device": device.device_kind,

@@ -11,12 +11,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
+from orbax.checkpoint import v1
 
 from softsim.types import PyTree
+
+orbax: Any = v1
 
 MANIFEST = "manifest.jsonl"
 KEEP = 3
@@ -42,7 +45,7 @@ def save(folder: Path, step: int, state: PyTree) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f"step_{step:08d}").resolve()
-    ocp.save(path, state, overwrite=True)
+    orbax.save(path, state, overwrite=True)
     with (folder / MANIFEST).open("a") as manifest:
         manifest.write(json.dumps({"step": step, "sha256": digest(state)}) + "\n")
     for old in sorted(folder.glob("step_*"))[:-KEEP]:
@@ -66,7 +69,7 @@ def restore(folder: Path, template: PyTree) -> tuple[int, PyTree, Path] | None:
         if not path.is_dir():
             continue
         try:
-            state = ocp.load(path, abstract)
+            state = orbax.load(path, abstract)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(f"checkpoint {path.name} cannot be read ({reason}); trying the one before.", file=sys.stderr)

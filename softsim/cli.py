@@ -159,7 +159,9 @@ def parse(arguments: list[str]) -> Any:
         | Annotated[Eval, tyro.conf.subcommand("eval")]
         | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     )
-    return tyro.cli(commands, prog="softsim", description="Raise populations through social situations.", args=arguments)
+    return tyro.cli(
+        commands, prog="softsim", description="Raise populations through social situations.", args=arguments
+    )
 
 
 def named_preset(arguments: list[str]) -> str:

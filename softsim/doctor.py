@@ -41,6 +41,7 @@ def examine() -> dict[str, Any]:
 
     A value is None where it could not be found out. `advice` holds one sentence per likely trouble.
     """
+    settings: Any = jax.config
     report: dict[str, Any] = {
         "softsim": softsim.__version__,
         "python": platform.python_version(),
@@ -50,13 +51,11 @@ def examine() -> dict[str, Any]:
         "cores": cores(),
         "memory": examine_memory(),
         "prng": {
-            "default": str(jax.config.jax_default_prng_impl),
-            "partitionable": bool(jax.config.jax_threefry_partitionable),
+            "default": str(settings.jax_default_prng_impl),
+            "partitionable": bool(settings.jax_threefry_partitionable),
         },
-        "compile_cache": jax.config.jax_compilation_cache_dir
-        if jax.config.jax_enable_compilation_cache
-        else None,
-        "jit": not jax.config.jax_disable_jit,
+        "compile_cache": settings.jax_compilation_cache_dir or None,
+        "jit": not settings.jax_disable_jit,
         "folder": {"path": str(Path.cwd()), "writable": is_writable(Path.cwd())},
         "probe": attempt(probe),
     }
@@ -74,7 +73,7 @@ def explain(report: dict[str, Any]) -> str:
         ("memory", f"{gigabytes(memory['free'])} free of {gigabytes(memory['total'])}"),
         ("cores", f"{report['cores']}"),
         ("random numbers", report["prng"]["default"]),
-        ("compile cache", report["compile_cache"] or "off: every start compiles anew"),
+        ("compile cache", report["compile_cache"] or "off in this process; `softsim train` keeps one"),
         ("folder", f"{report['folder']['path']} ({'' if report['folder']['writable'] else 'not '}writable)"),
     ]
     if memory["device_total"] is not None:
@@ -83,10 +82,7 @@ def explain(report: dict[str, Any]) -> str:
     if probed is not None:
         lines += [
             ("compiled step", f"works: {probed['game']} took {probed['compile_s']:.1f} s to compile"),
-            (
-                "speed",
-                f"{probed['env_steps_per_s']:,.0f} environment steps/s, {probed['num_envs']} at a time",
-            ),
+            ("speed", f"{probed['env_steps_per_s']:,.0f} env-steps/s, {probed['num_envs']} at a time"),
             ("without jit", f"{probed['slower_without_jit']:,.0f} times slower: step inside jax.jit"),
         ]
     width = max(len(name) for name, _ in lines) + 2
@@ -104,7 +100,7 @@ def advise(report: dict[str, Any]) -> list[str]:
         )
     missing = [name for name, number in report["packages"].items() if number is None]
     if missing:
-        said.append(f"Not installed: {', '.join(missing)}; `pip install softsim` brings them.")
+        said.append(f"Not installed: {', '.join(missing)}; installing softsim again brings them.")
     if not report["jit"]:
         said.append("jax_disable_jit is on, so nothing is compiled; unset it unless you are debugging.")
     if report["device"] is None:
@@ -112,9 +108,7 @@ def advise(report: dict[str, Any]) -> list[str]:
     if report["probe"] is None:
         said.append("A compiled step of a small world failed; `softsim bench env --games coins` shows how.")
     if not report["folder"]["writable"]:
-        said.append(
-            f"folder: {report['folder']['path']} is not writable; run where a run folder can be made."
-        )
+        said.append(f"folder: {report['folder']['path']} is not writable; run where a run folder can be made.")
     return said
 
 
@@ -145,7 +139,7 @@ def examine_device() -> dict[str, Any] | None:
 
 def examine_memory() -> dict[str, int | None]:
     """Find total and free bytes, of the machine and of the first device where it has memory of its own."""
-    machine = attempt(lambda: __import__("psutil").virtual_memory())
+    machine = attempt(machine_memory)
     device = attempt(lambda: jax.devices()[0].memory_stats()) or {}
     total, used = device.get("bytes_limit"), device.get("bytes_in_use")
     return {
@@ -154,6 +148,12 @@ def examine_memory() -> dict[str, int | None]:
         "device_total": total,
         "device_free": None if total is None or used is None else total - used,
     }
+
+
+def machine_memory() -> Any:
+    import psutil
+
+    return psutil.virtual_memory()
 
 
 def probe() -> dict[str, Any]:
@@ -168,9 +168,8 @@ def probe() -> dict[str, Any]:
     start = time.perf_counter()
     program = jax.jit(step).lower(key_step, params, state, action).compile()
     compile_s = time.perf_counter() - start
-    with_jit, without_jit = (
-        seconds(function, key_step, params, state, action) for function in (program, step)
-    )
+    with_jit = seconds(program, key_step, params, state, action)
+    without_jit = seconds(step, key_step, params, state, action)
     return {
         "game": PROBE,
         "num_envs": PROBE_ENVS,

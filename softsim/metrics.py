@@ -43,7 +43,8 @@ class MetricsLog:
         """Write one chunk of metrics, leading axis of rounds; `done` is the number of rounds after it."""
         rounds = len(chunk["return"])
         self.members.mkdir(exist_ok=True)
-        np.savez_compressed(self.members / f"round_{done:08d}.npz", **chunk)
+        arrays: dict[str, Any] = chunk
+        np.savez_compressed(self.members / f"round_{done:08d}.npz", **arrays)
         with self.lines.open("a") as file:
             for r in range(rounds):
                 row = round_row(done - rounds + r + 1, chunk, r, num_learners, events)
@@ -66,9 +67,7 @@ def round_row(
     row: dict[str, Any] = {"round": number}
     row |= {name: float(np.mean(learners[name])) for name in learners if name not in ("events", "parent", "fitness")}
     row["return_p10"], row["return_p90"] = (float(np.percentile(learners["return"], q)) for q in (10, 90))
-    row["events"] = {
-        name: float(value) for name, value in zip(events, learners["events"].mean((0, 1)), strict=True)
-    }
+    row["events"] = {name: float(value) for name, value in zip(events, learners["events"].mean((0, 1)), strict=True)}
     scripted = chunk["return"][r][:, num_learners:]
     if scripted.size:
         row["scripted_return"] = [float(value) for value in scripted.mean(0)]

@@ -66,10 +66,10 @@ PRESETS: dict[str, RunConfig] = {
         train=TrainConfig(
             num_populations=2,
             num_members=4,
-            num_envs=8,
+            num_envs=16,
             num_steps=128,
-            num_rounds=100,
-            rounds_per_chunk=5,
+            num_rounds=60,
+            rounds_per_chunk=3,
             hyper=HyperConfig(opponent_weight=1.0),
             ppo=PPOConfig(num_epochs=2, num_minibatches=2),
             selection=SelectionConfig(every=10),

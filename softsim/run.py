@@ -207,9 +207,7 @@ def env_steps(config: RunConfig) -> int:
     return train.num_populations * train.num_envs * train.num_steps * train.updates_per_round
 
 
-def summarize(
-    folder: Path, config: RunConfig, program: Program, log: MetricsLog, at_random: float
-) -> dict[str, Any]:
+def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog, at_random: float) -> dict[str, Any]:
     """Compare the first and the last tenth of training, over all learners, and draw the picture."""
     from softsim.report import picture
 

@@ -146,9 +146,7 @@ def assemble(
     if policy is None:
         policy = default_policy(config.network, world, situations)
     learner = learner or ppo(policy, config.ppo)
-    table = rollout.Table(
-        world, policy, config.num_members, tuple(scripted), config.num_populations, config.num_envs
-    )
+    table = rollout.Table(world, policy, config.num_members, tuple(scripted), config.num_populations, config.num_envs)
     return Program(config, table, learner, situations)
 
 
@@ -223,9 +221,7 @@ def improve(learner: Learner, key: Array, people: Population, trajectory: Trajec
     return dataclasses.replace(people, mind=mind, learner=state), metrics
 
 
-def summarize(
-    seating: rollout.Seating, ledger: rollout.Ledger, foresight: rollout.Foresight
-) -> dict[str, Array]:
+def summarize(seating: rollout.Seating, ledger: rollout.Ledger, foresight: rollout.Foresight) -> dict[str, Array]:
     """Turn sums into what is reported: per episode and member [N, M], predictions in nats per learner [N, P]."""
     episodes = jnp.maximum(rollout.to_seats(ledger.episodes, seating.place).sum(2), 1.0)
     predictions = jnp.maximum(foresight.count.sum(2), 1.0)

@@ -61,8 +61,11 @@ class Environment(Protocol):
     `reset` and `step` consume their key and return a state that holds no key.
     """
 
-    num_agents: int
-    num_actions: int
+    @property
+    def num_agents(self) -> int: ...
+
+    @property
+    def num_actions(self) -> int: ...
 
     def reset(self, key: Array, params: PyTree) -> tuple[PyTree, Timestep]: ...
 

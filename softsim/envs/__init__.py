@@ -1,5 +1,6 @@
 """Worlds: `make` one by name, or `compile_games` of your own declarations."""
 
+from softsim.envs.compiler import compile_games
 from softsim.envs.game import (
     Beam,
     Cell,
@@ -12,7 +13,6 @@ from softsim.envs.game import (
     Slowdown,
     Struck,
     Touch,
-    compile_games,
 )
 from softsim.envs.matrix import MatrixGame, MatrixWorld, compile_matrix_games
 from softsim.envs.registry import declare, make, names

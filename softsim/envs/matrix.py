@@ -67,9 +67,7 @@ class MatrixWorld:
         timestep = self._timestep(observation, nothing, nothing, nothing + 1.0, events, first=True, last=False)
         return MatrixState(jnp.int32(0)), timestep
 
-    def step(
-        self, key: Array, params: MatrixParams, state: MatrixState, action: Array
-    ) -> tuple[MatrixState, Timestep]:
+    def step(self, key: Array, params: MatrixParams, state: MatrixState, action: Array) -> tuple[MatrixState, Timestep]:
         """Play one round; `action` is [A] int32."""
         num_agents, num_actions = self.num_agents, self.num_actions
         word = jax.random.bits(key, (2 * num_agents + 1,), jnp.uint32)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from softsim.types import Array
 
+
 def direction(heading: Array) -> tuple[Array, Array]:
     """Rows and columns of one step along a heading (0 north, 1 east, 2 south, 3 west)."""
     heading = heading & 3

@@ -1,4 +1,4 @@
-"""Counter-based random bits: one 32-bit word per cell from a hash of its index, some twenty times cheaper than threefry.
+"""Counter-based random bits: one 32-bit word per cell from a hash of its index, far cheaper than threefry.
 
 The mixer is lowbias32 (C. Wellons, "Prospecting for hash functions", 2018), applied to the counter twice with a
 seed word in between. Seeds come from `jax.random`, fresh each step and purpose. Good enough for dynamics, not for

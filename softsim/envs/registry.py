@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 
-from softsim.envs.game import Ending, Game, compile_games
+from softsim.envs.compiler import compile_games
+from softsim.envs.game import Ending, Game
 from softsim.envs.games import clean_up, coins, commons_harvest, matrix_games
 from softsim.envs.matrix import MatrixGame, compile_matrix_games
 from softsim.types import Environment, PyTree, UserError
@@ -79,7 +80,9 @@ def make(
     grids = [game for game in games if isinstance(game, Game)]
     matrices = [game for game in games if isinstance(game, MatrixGame)]
     if grids and matrices:
-        raise UserError(f"games: {grids[0].name!r} is a grid world and {matrices[0].name!r} a matrix game; use one kind.")
+        raise UserError(
+            f"games: {grids[0].name!r} is a grid world and {matrices[0].name!r} a matrix game; use one kind."
+        )
     world: Any
     world, params = compile_games(grids) if grids else compile_matrix_games(matrices)
     return world, jax.tree.map(lambda leaf: leaf[0], params) if isinstance(name, str) else params

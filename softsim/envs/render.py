@@ -10,12 +10,21 @@ from softsim.envs.registry import make
 from softsim.envs.vocabulary import ITEMS
 from softsim.envs.world import GridWorld
 
-SYMBOLS = {"floor": " ", "wall": "#", "dark": "?", "apple": "o", "river": "~", "dirt": "%", "red_coin": "r", "blue_coin": "b"}
+SYMBOLS = {
+    "floor": " ",
+    "wall": "#",
+    "dark": "?",
+    "apple": "o",
+    "river": "~",
+    "dirt": "%",
+    "red_coin": "r",
+    "blue_coin": "b",
+}
 HEADINGS = "^>v<"
 OTHERS = "abcdefghijklmnopqstuvwxyz"
 
 
-def draw(world: GridWorld, params: EnvParams, state: EnvState) -> str:
+def draw(params: EnvParams, state: EnvState) -> str:
     """Draw one world. Agents on the map show their heading as `^ > v <`; a legend names the items seen."""
     glyphs = [SYMBOLS[name] for name in ITEMS] + list(OTHERS)
     cell = np.asarray(state.cell)
@@ -33,4 +42,4 @@ def draw_start(name: str) -> str:
     if not isinstance(world, GridWorld):
         return ""
     state, _ = jax.jit(world.reset)(jax.random.key(0), params)
-    return draw(world, params, state)
+    return draw(params, state)

@@ -22,7 +22,7 @@ class View:
 
 
 PHASES = ("move", "touch", "enter", "beam", "strike", "respawn", "grow", "crowd", "slow", "emerge", "decay")
-"""Everything a step may do, in order. `touch` refines `enter`, `strike` refines `beam`; `crowd` and `slow` refine `grow`."""
+"""Everything a step may do, in order. `touch` refines `enter`, `strike` `beam`, `crowd` and `slow` `grow`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -260,9 +260,7 @@ class GridWorld:
         window = look(
             spec.view, shape, state.cell.reshape(-1), state.position, state.heading, present, params.show_identity
         )
-        status = jnp.stack(
-            [state.frozen > 0, state.removed > 0, reward], -1, dtype=jnp.float32
-        )
+        status = jnp.stack([state.frozen > 0, state.removed > 0, reward], -1, dtype=jnp.float32)
         role = params.role[:, None] == jnp.arange(spec.num_roles, dtype=jnp.int32)[None]
         pause = jnp.maximum(params.beams.cooldown - 1, 1).astype(jnp.float32)
         ready = jnp.where(params.beams.exists[None], 1.0 - state.cooldown.astype(jnp.float32) / pause[None], 0.0)

@@ -25,9 +25,7 @@ def play_out(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def mixed_play(
-    table: rollout.Table, num_steps: int, key: Array, situations: PyTree, minds: PyTree
-) -> dict[str, Array]:
+def mixed_play(table: rollout.Table, num_steps: int, key: Array, situations: PyTree, minds: PyTree) -> dict[str, Array]:
     """Seat all members at random and report as training does (`train.summarize`), without learning. `key` is [N]."""
     key_seat, key_play = split_each(key, 2)
     place = jax.vmap(lambda key: population.seat(key, table.num_places, table.num_members))(key_seat)

@@ -31,8 +31,8 @@ class NetworkConfig:
 class Mind(nn.Module):
     """Perception -> gated recurrent unit -> heads for policy, value and the others' next actions.
 
-    Where `codes` are given, observation leaves of dtype uint8 hold symbols, [..., C], and those of channel c are read as
-    rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a one-hot
+    Where `codes` are given, observation leaves of dtype uint8 hold symbols, [..., C], and those of channel c are read
+    as rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a one-hot
     tensor nor a scatter of gradients is ever made. All other leaves are numbers.
     """
 
@@ -66,7 +66,9 @@ class Mind(nn.Module):
 
     def read(self, symbols: Array) -> Array:
         """Read [..., C] symbols as their codes, [..., total width]."""
-        channels = [jnp.array(code, jnp.float32)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)]
+        channels = [
+            jnp.array(code, jnp.float32)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)
+        ]
         return jnp.concatenate(channels, -1)
 
     def remember(self, carry: Array, gates: Array, first: Array) -> Array:
@@ -121,6 +123,7 @@ def recurrent_policy(
     """
     hashable = tuple(tuple(tuple(map(float, row)) for row in code) for code in codes)
     mind = Mind(config, num_actions, num_agents - 1, hashable)
+    run: Any = mind.apply
 
     def init(key: Array) -> PyTree:
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), observation)
@@ -131,9 +134,9 @@ def recurrent_policy(
         return jnp.zeros(config.memory, jnp.float32)
 
     def apply(params: PyTree, carry: Array, percept: Percept) -> tuple[Array, Output]:
-        return mind.apply(params, carry, percept)  # type: ignore[return-value]
+        return run(params, carry, percept)
 
     def unroll(params: PyTree, carry: Array, percepts: Percept) -> Output:
-        return mind.apply(params, carry, percepts, method=mind.unroll)  # type: ignore[return-value]
+        return run(params, carry, percepts, method=mind.unroll)
 
     return Policy(init, start, apply, unroll)

@@ -80,10 +80,7 @@ def loss(
     surprise = masked_mean(-categorical.pick(model, batch.others_action), seen)
 
     total = (
-        surrogate
-        + hyper.value_weight * value_error
-        - hyper.entropy_weight * entropy
-        + hyper.opponent_weight * surprise
+        surrogate + hyper.value_weight * value_error - hyper.entropy_weight * entropy + hyper.opponent_weight * surprise
     )
     return total, {
         "policy_loss": surrogate,

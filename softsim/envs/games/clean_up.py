@@ -64,9 +64,7 @@ def clean_up() -> Game:
             Rule(on=Struck("dirt", by="clean"), becomes="river", event="cleaned"),
         ),
         growth=(
-            Growth(
-                "apple", on="orchard", rate=0.05, slowed_by=Slowdown("dirt", of="river", low=0.0, high=0.4)
-            ),
+            Growth("apple", on="orchard", rate=0.05, slowed_by=Slowdown("dirt", of="river", low=0.0, high=0.4)),
             Growth("dirt", on="river", over="river", per_step=0.5, after=50),
         ),
         beams=(

@@ -43,9 +43,7 @@ MAP = """
 
 Rates = tuple[float, float, float, float]
 LEGEND = {"a": Cell("apple", site="patch"), "s": Cell(spawn="start"), "l": Cell(spawn="later")}
-LONG_ZAP = Beam(
-    "zap", length=4, half_width=1, cooldown=1, strikes_agents=True, removes_for=100, event="zapped"
-)
+LONG_ZAP = Beam("zap", length=4, half_width=1, cooldown=1, strikes_agents=True, removes_for=100, event="zapped")
 
 
 def commons_harvest_open() -> Game:
@@ -53,9 +51,7 @@ def commons_harvest_open() -> Game:
     return _harvest(
         "open",
         rate=(0.0, 0.0025, 0.005, 0.025),
-        zap=Beam(
-            "zap", length=3, half_width=1, cooldown=2, strikes_agents=True, removes_for=4, event="zapped"
-        ),
+        zap=Beam("zap", length=3, half_width=1, cooldown=2, strikes_agents=True, removes_for=4, event="zapped"),
         question="Do agents who share patches that only regrow beside fruit leave enough standing?",
         dilemma="common-pool resource",
         inner="floor",
@@ -89,9 +85,7 @@ def commons_harvest_partnership() -> Game:
     )
 
 
-def _harvest(
-    variant: str, rate: Rates, zap: Beam, question: str, dilemma: str, inner: str, door: str
-) -> Game:
+def _harvest(variant: str, rate: Rates, zap: Beam, question: str, dilemma: str, inner: str, door: str) -> Game:
     return Game(
         name=f"commons_harvest_{variant}",
         family="commons_harvest",
