@@ -109,7 +109,7 @@ class Eval:
     json: bool = False  # end with one JSON object on standard output
 
     def __call__(self) -> tuple[dict[str, Any], str]:
-        from softsim.evaluation.report_card import evaluate, explain
+        from softsim.report_card import evaluate, explain
 
         report = evaluate(self.run, self.seed)
         return report, explain(report)

@@ -5,8 +5,7 @@ Several games compiled together share one static spec, the smallest that covers 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy
 
 from softsim.envs import params as data
+from softsim.envs.checks import check
 from softsim.envs.game import Enter, Game, Struck, Touch
 from softsim.envs.params import EnvParams
 from softsim.envs.rules import ENTER, KEEP, STRUCK, TOUCH
@@ -24,88 +24,6 @@ from softsim.types import UserError
 
 Columns = dict[str, Any]
 np: Any = numpy  # leaves stay NumPy until the games are stacked, which the types of their fields do not say
-
-
-def check(game: Game) -> None:
-    """Refuse a declaration that cannot be meant, in one sentence."""
-    cells = game.cells()
-    items, sites = set(game.item_names()), {cell.site for row in cells for cell in row if cell.site}
-    beams = {beam.name for beam in game.beams}
-
-    def known(field: str, value: str, allowed: Iterable[str]) -> None:
-        if value not in allowed:
-            raise UserError(
-                f"{game.name}: {field} names {value!r}; allowed are {', '.join(sorted(allowed)) or 'none'}."
-            )
-
-    def number(field: str, value: float, low: float = -math.inf, high: float = math.inf) -> None:
-        if not (math.isfinite(value) and low <= value <= high):
-            allowed = "a finite number" if math.inf in (-low, high) else f"a number from {low:g} to {high:g}"
-            raise UserError(f"{game.name}: {field} is {value}; it must be {allowed}.")
-
-    for q, rule in enumerate(game.rules):
-        known(f"rules[{q}].on.item", rule.on.item, items)
-        if isinstance(rule.on, Struck):
-            known(f"rules[{q}].on.by", rule.on.by, beams)
-        if isinstance(rule.on, Touch):
-            known(f"rules[{q}].on.item", rule.on.item, game.solid)
-        if rule.role is not None:
-            known(f"rules[{q}].role", rule.role, game.roles)
-        number(f"rules[{q}].reward", rule.reward)
-        number(f"rules[{q}].reward_others", rule.reward_others)
-        number(f"rules[{q}].freeze", rule.freeze, 0, 2**30)
-    for name, law in ((f"growth[{g}]", law) for g, law in enumerate(game.growth)):
-        known(f"{name}.on", law.on, sites)
-        known(f"{name}.over", law.over, items)
-        if (law.rate is None) == (law.per_step is None):
-            raise UserError(f"{game.name}: {name} needs exactly one of rate and per_step.")
-        for rate in (*law.rates, law.per_step or 0.0):
-            number(f"{name}.rate", rate, 0.0, 1.0)
-        if law.slowed_by:
-            known(f"{name}.slowed_by.item", law.slowed_by.item, items)
-            known(f"{name}.slowed_by.of", law.slowed_by.of, sites)
-        if law.per_step is not None and (len(law.items) > 1 or law.slowed_by):
-            raise UserError(f"{game.name}: {name} has per_step, which takes one item and no slowed_by.")
-    cellwise = [law.on for law in game.growth if law.rate is not None]
-    for site in cellwise:
-        if cellwise.count(site) > 1:
-            raise UserError(f"{game.name}: site {site!r} has two growth laws with a rate; one is allowed.")
-    for d, law in enumerate(game.decay):
-        known(f"decay[{d}].item", law.item, items)
-        number(f"decay[{d}].rate", law.rate, 0.0, 1.0)
-    for beam in game.beams:
-        number(f"beam {beam.name!r}.length", beam.length, 1, 16)
-        number(f"beam {beam.name!r}.half_width", beam.half_width, 0, 8)
-        for field in ("cooldown", "removes_for", "freezes_for"):
-            number(f"beam {beam.name!r}.{field}", getattr(beam, field), 0, 2**30)
-        number(f"beam {beam.name!r}.reward", beam.reward)
-        number(f"beam {beam.name!r}.fine", beam.fine)
-    ending = game.ending
-    number("ending.maximum", ending.maximum, 1, 2**30)
-    number("ending.interval", ending.interval, 1, 2**30)
-    number("ending.rate", ending.rate, 0.0, 1.0)
-    for item in game.solid:
-        known("solid", item, items)
-    starts = sum(cell.spawn in ("start", "always") for row in cells for cell in row)
-    if not 1 <= game.num_agents <= starts:
-        raise UserError(
-            f"{game.name}: num_agents is {game.num_agents}; its map has {starts} cells where agents start, "
-            f"so 1 to {starts} are allowed."
-        )
-    if game.num_agents > 62:
-        raise UserError(f"{game.name}: num_agents is {game.num_agents}; the observation tells at most 62 agents apart.")
-    for row in cells:
-        for cell in row:
-            if cell.spawn not in ("", "start", "later", "always"):
-                raise UserError(
-                    f"{game.name}: legend has spawn {cell.spawn!r}; allowed are '', 'start', 'later', 'always'."
-                )
-            if cell.spawn and cell.item in game.solid:
-                raise UserError(f"{game.name}: legend lets agents appear on {cell.item!r}, which is solid.")
-    if any(beam.removes_for for beam in game.beams) and not any(
-        cell.spawn in ("later", "always") for row in cells for cell in row
-    ):
-        raise UserError(f"{game.name}: a beam removes agents, but no map cell has spawn 'later' or 'always'.")
 
 
 def number_items(games: Sequence[Game]) -> dict[str, int]:
@@ -243,7 +161,7 @@ def tabulate_growth(
 ) -> data.Growth:
     laws = sorted((law for law in game.growth if law.rate is not None), key=lambda law: not law.offsets)
     count = spec.num_growths
-    columns: Columns = {field: np.zeros(count, np.uint8) for field in ("site", "over", "slow_item")}
+    columns: Columns = {field: np.zeros(count, np.uint8) for field in ("site", "over", "slow_item", "slow_site")}
     columns |= {field: np.zeros(count, np.float32) for field in ("slow_total", "slow_low", "slow_high")}
     columns["site"][:] = KEEP  # rows beyond the game's own match no site
     columns["item"] = np.zeros((count, spec.num_choices), np.uint8)
@@ -257,7 +175,8 @@ def tabulate_growth(
         columns["near"][g] = [offset in law.offsets for offset in spec.neighbours]
         if law.slowed_by:
             slow = law.slowed_by
-            columns["slow_item"][g], columns["slow_total"][g] = ids[slow.item], size[slow.of]
+            columns["slow_item"][g], columns["slow_site"][g] = ids[slow.item], sites[slow.of]
+            columns["slow_total"][g] = size[slow.of]
             columns["slow_low"][g], columns["slow_high"][g] = slow.low, slow.high
     return data.Growth(**columns)
 

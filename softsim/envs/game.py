@@ -171,7 +171,7 @@ class Game:
 
     @property
     def rows(self) -> list[str]:
-        return [line for line in self.map.splitlines() if line.strip()]
+        return self.map.strip("\n").splitlines()
 
     def cells(self) -> list[list[Cell]]:
         """The map as cells; `#` is wall, `.` and space are floor, `P` is a floor cell where agents appear."""

@@ -25,12 +25,14 @@ def live_neighbours(cell: Array, item: Array, near: Array, neighbours: tuple[tup
     return count
 
 
-def slowdown(growth: Growth, law: int, cell: Array) -> Array:
+def slowdown(growth: Growth, law: int, site: Array, cell: Array) -> Array:
     """Factor in [0, 1] by which a law is slowed: 1 up to `slow_low`, 0 from `slow_high` on, linear between."""
     total, low, high = growth.slow_total[law], growth.slow_low[law], growth.slow_high[law]
-    covered = (cell == growth.slow_item[law]).sum(dtype=jnp.int32).astype(jnp.float32)
-    fraction = covered / jnp.maximum(total, 1.0)
-    return jnp.where(total > 0, jnp.clip((fraction - high) / jnp.where(low == high, -1.0, low - high), 0.0, 1.0), 1.0)
+    covers = (cell == growth.slow_item[law]) & (site == growth.slow_site[law])
+    fraction = covers.sum(dtype=jnp.int32).astype(jnp.float32) / jnp.maximum(total, 1.0)
+    between = (high - fraction) / jnp.where(high > low, high - low, 1.0)
+    factor = jnp.where(fraction <= low, 1.0, jnp.where(fraction >= high, 0.0, between))
+    return jnp.where(total > 0, factor, 1.0)
 
 
 def grow(
@@ -56,7 +58,7 @@ def grow(
     word = noise.bits(seed, cell.shape)
     grown = cell
     for law in range(growth.site.shape[0]):
-        factor = slowdown(growth, law, cell) if slow else 1.0
+        factor = slowdown(growth, law, site, cell) if slow else 1.0
         bound = noise.threshold(growth.rate[law] * factor)
         chance = bound[0]
         if law < num_crowds:

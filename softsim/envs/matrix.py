@@ -158,8 +158,10 @@ def compile_matrix_games(games: Sequence[MatrixGame]) -> tuple[MatrixWorld, Matr
     Raises:
         UserError: shapes differ, or a number is not allowed.
     """
-    shapes = {game.name: (game.payoff.shape, game.action_names) for game in games}
-    if len(set(shapes.values())) != 1:
+    if not games:
+        raise UserError("games: none given; at least one is needed.")
+    shapes = [(game.name, np.shape(game.payoff), game.action_names) for game in games]
+    if len({shape[1:] for shape in shapes}) != 1:
         raise UserError(f"games: matrix games stepped together share agents and moves, and these have {shapes}.")
     for game in games:
         check(game)
@@ -182,15 +184,15 @@ def compile_matrix_games(games: Sequence[MatrixGame]) -> tuple[MatrixWorld, Matr
 
 def check(game: MatrixGame) -> None:
     """Refuse a declaration that cannot be meant, in one sentence."""
-    num_actions = len(game.action_names)
-    if game.payoff.shape != (game.num_agents,) + (num_actions,) * game.num_agents:
+    num_actions, payoff = len(game.action_names), np.asarray(game.payoff, np.float64)
+    if payoff.shape != (game.num_agents,) + (num_actions,) * game.num_agents:
         raise UserError(
-            f"{game.name}: payoff has shape {game.payoff.shape}; with moves {game.action_names} it must be "
+            f"{game.name}: payoff has shape {payoff.shape}; with moves {game.action_names} it must be "
             f"[A, {num_actions}, ...], one axis per agent after the first."
         )
-    if not np.isfinite(game.payoff).all():
-        bad = game.payoff[~np.isfinite(game.payoff)][0]
-        raise UserError(f"{game.name}: payoff holds {bad}; it must be finite.")
+    bad = payoff[~(np.abs(payoff) <= np.finfo(np.float32).max)]
+    if bad.size:
+        raise UserError(f"{game.name}: payoff holds {bad[0]}; it must be a finite float32.")
     for field in ("continuation", "tremble"):
         if not 0.0 <= getattr(game, field) <= 1.0:
             raise UserError(f"{game.name}: {field} is {getattr(game, field)}; it must be a number from 0 to 1.")

@@ -63,7 +63,8 @@ class Growth:
     num_choices: Array  # [L] uint32
     rate: Array  # [L, 4] float32   probability at 0, 1, 2, 3 or more live neighbours
     near: Array  # [L, O] uint8   1 where a neighbour offset of the spec counts
-    slow_item: Array  # [L] uint8   the rate falls with the fraction of a site covered by this item:
+    slow_item: Array  # [L] uint8   the rate falls with the fraction that this item covers
+    slow_site: Array  # [L] uint8   of this site:
     slow_total: Array  # [L] float32   cells of that site; 0 where the rate does not fall
     slow_low: Array  # [L] float32   fraction at which the rate is full
     slow_high: Array  # [L] float32   fraction at which the rate is 0

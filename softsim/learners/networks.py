@@ -32,8 +32,8 @@ class Mind(nn.Module):
     """Perception -> gated recurrent unit -> heads for policy, value and the others' next actions.
 
     Where `codes` are given, observation leaves of dtype uint8 hold symbols, [..., C], and those of channel c are read
-    as rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a one-hot
-    tensor nor a scatter of gradients is ever made. All other leaves are numbers.
+    as rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a
+    one-hot tensor nor a scatter of gradients is ever made. All other leaves are numbers.
     """
 
     config: NetworkConfig
