@@ -38,18 +38,18 @@ def picture(
     axes[0, 0].axhline(at_random, color=GREY, linestyle="--", label="everyone at random")
     for index, name in enumerate(train.scripted):
         axes[0, 0].plot(steps, members[:, :, train.num_members + index].mean(1), linestyle=":", label=name)
-    axes[0, 0].set_ylabel("return per episode")
+    axes[0, 0].set_title("return per episode")
 
     curve(axes[0, 1], steps, flat(history["opponent_ce"]), BLUE, "opponent model")
     curve(axes[0, 1], steps, flat(history["opponent_ce_frequency"]), ORANGE, "running frequency")
-    axes[0, 1].set_ylabel("cross-entropy of the others' next actions (nats)")
+    axes[0, 1].set_title("cross-entropy of the others' next actions (nats)")
     curve(axes[1, 1], steps, flat(history["opponent_kl"]), GREEN, "from the true action distribution to the model")
-    axes[1, 1].set_ylabel("KL divergence (nats)")
+    axes[1, 1].set_title("KL divergence (nats)")
 
     events = history["events"][:, :, : train.num_members].mean((1, 2))
     for index, name in enumerate(getattr(world, "event_names", ())):
         axes[1, 0].plot(steps, events[:, index], label=name)
-    axes[1, 0].set_ylabel("events per episode and member")
+    axes[1, 0].set_title("events per episode and member")
     for axis in axes.flat:
         axis.set_xlabel("agent steps")
         axis.spines[["top", "right"]].set_visible(False)

@@ -86,15 +86,11 @@ def test_imports_point_down(name):
     for other in imports(name):
         assert other in modules(), f"{name} imports {other}, which does not exist"
         if other == "softsim":
-            assert level(name) == len(LEVELS) - 1, (
-                f"{name} imports the whole package; name the module it needs"
-            )
+            assert level(name) == len(LEVELS) - 1, f"{name} imports the whole package; name the module it needs"
         if other == "softsim" or room(other) == room(name):
             continue
         assert level(other) <= level(name), f"{name} imports {other}, which is above it"
-        assert not level(other) == level(name) == APART, (
-            f"{name} imports {other}, and neither may know the other"
-        )
+        assert not level(other) == level(name) == APART, f"{name} imports {other}, and neither may know the other"
 
 
 def test_no_module_imports_itself_in_a_circle():
@@ -116,9 +112,7 @@ def test_no_module_imports_itself_in_a_circle():
 def test_importing_worlds_or_the_library_stays_light():
     """In a fresh interpreter: jax and numpy, and nothing that learns, saves, draws or parses."""
     code = "import sys, softsim.envs, softsim; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
-    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     loaded = set(answer.stdout.split())
     assert {"jax", "numpy", "softsim"} <= loaded
     assert not loaded & set(HEAVY)
@@ -139,6 +133,4 @@ def test_files_and_functions_are_small(name):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1
-            assert length <= MAX_FUNCTION, (
-                f"{name}.{node.name} has {length} lines; at most {MAX_FUNCTION} are allowed"
-            )
+            assert length <= MAX_FUNCTION, f"{name}.{node.name} has {length} lines; at most {MAX_FUNCTION} are allowed"

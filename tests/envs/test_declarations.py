@@ -162,9 +162,7 @@ def test_games_compiled_together_share_a_view():
     assert "ahead=3" in message
 
 
-@pytest.mark.parametrize(
-    "run", [lambda: make([]), lambda: compile_games([]), lambda: compile_matrix_games([])]
-)
+@pytest.mark.parametrize("run", [lambda: make([]), lambda: compile_games([]), lambda: compile_matrix_games([])])
 def test_no_games_at_all(run):
     message = refusal(run)
     assert message.startswith("games: none given")
@@ -201,9 +199,7 @@ def test_an_unknown_symbol_is_pointed_at():
 
 @pytest.mark.parametrize("num_agents", [0, 5, 63])
 def test_more_agents_than_start_cells(num_agents):
-    refused(
-        meadow(num_agents=num_agents), f"num_agents is {num_agents}", "4 cells where agents start", "1 to 4"
-    )
+    refused(meadow(num_agents=num_agents), f"num_agents is {num_agents}", "4 cells where agents start", "1 to 4")
 
 
 def test_more_agents_than_can_be_told_apart():
@@ -327,6 +323,8 @@ def slow(**fields) -> Growth:
         (slow(low=0.5, high=0.4), ("growth[0].slowed_by", "0.5", "0.4")),
         (Growth("apple", on="orchard", rate=(0.0, 0.1, 0.1, 0.1), radius=NAN), ("growth[0].radius", "nan")),
         (Growth("apple", on="orchard", rate=(0.0, 0.1, 0.1, 0.1), radius=-1.0), ("growth[0].radius", "-1")),
+        (Growth("apple", on="orchard", rate=(0.0, 0.1, 0.1, 0.1), radius=8.5), ("growth[0].radius", "8.5", "to 8")),
+        (Growth("apple", on="orchard", rate=0.1, after=1.5), ("growth[0].after", "1.5")),  # type: ignore[arg-type]
     ],
     ids=told,
 )
@@ -352,6 +350,36 @@ def test_a_site_has_one_law_with_a_rate():
 )
 def test_decay_is_about_what_there_is(decay, parts):
     refused(meadow(decay=decay), *parts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts"),
+    [
+        ({"rules": [Rule(on=Enter("apple"), becomes="wall")]}, ("rules[0].becomes", "'wall'")),
+        ({"rules": [Rule(on=Struck("apple", by="clean"), becomes="wall")]}, ("rules[0].becomes", "'wall'")),
+        ({"decay": [Decay("apple", 0.1, into="wall")]}, ("decay[0].into", "'wall'")),
+        ({"growth": [Growth(("apple", "wall"), on="camp", rate=0.1)]}, ("growth[0].item", "'wall'")),
+        ({"growth": [Growth("wall", on="camp", per_step=0.1)]}, ("growth[0].item", "'wall'")),
+    ],
+    ids=told,
+)
+def test_no_cell_turns_solid_where_somebody_may_stand_or_return(fields, parts):
+    camp = meadow(legend=dict(MEADOW.legend) | {"s": Cell(site="camp", spawn="start")})
+    refused(dataclasses.replace(camp, **fields), *parts, "solid")
+    # what is solid already may change, and what grows does so where nobody is
+    rock = dict(camp.legend) | {"r": Cell("rock", site="stream")}
+    compile_games(
+        [
+            dataclasses.replace(
+                camp,
+                legend=rock,
+                solid=("wall", "rock"),
+                rules=[Rule(on=Touch("rock"), becomes="wall"), Rule(on=Struck("rock", by="clean"), becomes="wall")],
+                growth=[Growth("rock", on="stream", rate=0.1)],
+                decay=[Decay("rock", 0.1, into="wall")],
+            )
+        ]
+    )
 
 
 # ---- Beams and endings -----------------------------------------------------------------------------------

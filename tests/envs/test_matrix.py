@@ -51,9 +51,7 @@ def rounds(world, params, moves, seed: int = 0):
     """Play each row of `moves` [B, A] as a first round."""
     state, _ = reset_one(world, params)
     moves = np.asarray(moves, np.int32)
-    after, timestep = step_rows(
-        world, jax.random.split(jax.random.key(seed), len(moves)), params, state, moves
-    )
+    after, timestep = step_rows(world, jax.random.split(jax.random.key(seed), len(moves)), params, state, moves)
     return jax.tree.map(np.asarray, (after, timestep))
 
 
@@ -309,9 +307,7 @@ def test_games_played_side_by_side_are_played_as_alone(names):
             key = jax.random.wrap_key_data(words[i])
             after, own = step_one(world, key, own_params, before, moves[t, i])
             alone[name][1] = after
-            for left, right in zip(
-                jax.tree.leaves((after, own)), jax.tree.leaves((state, timestep)), strict=True
-            ):
+            for left, right in zip(jax.tree.leaves((after, own)), jax.tree.leaves((state, timestep)), strict=True):
                 assert np.asarray(left).tobytes() == np.asarray(right[i]).tobytes()
 
 
