@@ -22,7 +22,7 @@ select = jax.jit(population.select)
 def people(fitness) -> Population:
     """A population whose every number says whose it is: member m has m in its weights, its optimiser and its hypers."""
     number = jnp.arange(len(fitness), dtype=jnp.float32)
-    hyper = Hyper(**{field: 0.5 + number / 100.0 for field in FIELDS})
+    hyper = Hyper(**dict.fromkeys(FIELDS, 0.5 + number / 100.0))
     member = jnp.arange(len(fitness), dtype=jnp.int32)
     return Population(
         mind={"kernel": number[:, None] * jnp.ones((1, 3)), "bias": -number},
@@ -63,9 +63,7 @@ def test_the_best_replace_the_worst():
     for name in ("mind", "learner", "fitness"):
         old, new = jax.tree.leaves(getattr(before, name)), jax.tree.leaves(getattr(after, name))
         assert all((np.asarray(b) == np.asarray(a)[parent]).all() for a, b in zip(old, new, strict=True))
-    np.testing.assert_allclose(
-        after.hyper.learning_rate, before.hyper.learning_rate[jnp.array(parent)], rtol=1e-6
-    )
+    np.testing.assert_allclose(after.hyper.learning_rate, before.hyper.learning_rate[jnp.array(parent)], rtol=1e-6)
     assert after.lineage.founder.tolist() == [7 - p for p in parent]
     assert after.lineage.born.tolist() == [4, 9, 4, 4, 4, 4, 4, 9]
 
@@ -163,16 +161,12 @@ def test_fitness_is_a_moving_average_that_starts_with_the_first_measure():
 
 def test_founders():
     """Each with weights of its own that do not depend on who else is there; no fitness yet; all numbers as given."""
-    policy = scripted(2, 2, lambda percept: jnp.zeros(2))._replace(
-        init=lambda key: {"w": jax.random.normal(key, (3,))}
-    )
-    hyper = Hyper(**{field: 0.5 for field in FIELDS})
+    policy = scripted(2, 2, lambda percept: jnp.zeros(2))._replace(init=lambda key: {"w": jax.random.normal(key, (3,))})
+    hyper = Hyper(**dict.fromkeys(FIELDS, 0.5))
     few, many = (population.found(jax.random.key(0), policy, ppo(policy), hyper, size) for size in (3, 6))
     assert (few.mind["w"] == many.mind["w"][:3]).all()
     assert len(np.unique(np.asarray(many.mind["w"]))) == 18
     assert np.isnan(many.fitness).all()
     assert many.lineage.parent.tolist() == many.lineage.founder.tolist() == list(range(6))
     assert many.lineage.born.tolist() == [0] * 6
-    assert all(
-        leaf.tolist() == [0.5] * 6 and leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(many.hyper)
-    )
+    assert all(leaf.tolist() == [0.5] * 6 and leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(many.hyper))

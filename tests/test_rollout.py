@@ -397,7 +397,11 @@ def alone(state: TrainState, n: int) -> TrainState:
 def crowd():
     program = crowd_of(8)
     chunk, state = compiled(program.chunk), compiled(program.init)()
-    return program, state, lambda: chunk(dataclasses.replace(state, key=jax.random.clone(state.key)), program.situations)
+    return (
+        program,
+        state,
+        lambda: chunk(dataclasses.replace(state, key=jax.random.clone(state.key)), program.situations),
+    )
 
 
 def test_a_population_alone_equals_itself_in_the_crowd():
@@ -411,7 +415,9 @@ def test_a_population_alone_equals_itself_in_the_crowd():
     assert_same(alone(together, 5), single, atol=1e-5)
     assert_same(row(metrics, slice(None), slice(5, 6)), solo_metrics, atol=1e-5)
     assert (metrics["parent"][1, 5] != jnp.arange(4)).sum() == 2
-    moved = jax.tree.leaves(jax.tree.map(lambda a, b: jnp.abs(a - b).max(), together.population.mind, state.population.mind))
+    moved = jax.tree.leaves(
+        jax.tree.map(lambda a, b: jnp.abs(a - b).max(), together.population.mind, state.population.mind)
+    )
     assert min(moved) > 1e-3
 
 
@@ -467,6 +473,8 @@ def test_everything_is_compiled_once():
     once = len(traces)
     assert once > 0
     for number in (1.0, 2.0):
-        state, _ = chunk(state, jax.tree.map(lambda leaf, x=number: leaf + jnp.array(x, leaf.dtype), program.situations))
+        state, _ = chunk(
+            state, jax.tree.map(lambda leaf, x=number: leaf + jnp.array(x, leaf.dtype), program.situations)
+        )
     assert len(traces) == once
     assert int(state.round) == 9

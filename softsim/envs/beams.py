@@ -23,7 +23,6 @@ class Rays:
     cell: Array  # [A, lanes, depth] int32   flat index
     item: Array  # [A, lanes, depth] int32
     struck: Array  # [A, lanes, depth] bool   cells the beam reaches, each once
-    agent: Array  # [A, lanes, depth, A] bool   who stands there
 
 
 def offsets(length: int, half_width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +76,7 @@ def cast(
     open_so_far = [jnp.ones_like(struck[..., 0])]
     for d in range(reach[0] - 1):
         open_so_far.append(open_so_far[-1] & ~stops[..., d])
-    return Rays(index, item, struck & jnp.stack(open_so_far, -1), stands)
+    return Rays(index, item, struck & jnp.stack(open_so_far, -1))
 
 
 def first_claims(cell: Array, claims: Array, priority: Array, num_cells: int) -> Array:

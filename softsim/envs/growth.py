@@ -67,7 +67,9 @@ def grow(
             chance = jnp.where(count >= 3, bound[3], chance)
         item = growth.item[law, 0]
         if growth.item.shape[1] > 1:
-            item = growth.item[law][noise.choice(word, growth.num_choices[law])]
+            chosen = noise.choice(word, growth.num_choices[law])
+            for c in range(1, growth.item.shape[1]):  # a chain of selects fuses; a gather per cell does not
+                item = jnp.where(chosen == c, growth.item[law, c], item)
         here = (site == growth.site[law]) & (cell == growth.over[law]) & free
         grown = jnp.where(here & noise.happens(word, chance), item, grown)
     return grown

@@ -194,7 +194,9 @@ class GridWorld:
             cell = rules.replace_cells(params.rules, hit, rays.cell, cell)
             tally = rules.settle(params.rules, hit.reshape(self.num_agents, -1), params.agent_mask, tally)
 
-        struck = (rays.struck[..., None] & rays.agent).any((1, 2)) & law.strikes_agents[beam][:, None]
+        reached = jnp.where(rays.struck, rays.cell, -1).reshape(self.num_agents, -1, 1)
+        stands = jnp.where(present, state.position, -2)
+        struck = (reached == stands[None, None]).any(1) & law.strikes_agents[beam][:, None]
         times = struck.sum(1, dtype=jnp.int32)
         suffered = jnp.where(struck, law.fine[beam][:, None], 0.0).sum(0)
         paid = jnp.where(times > 0, law.reward[beam] * times.astype(jnp.float32), 0.0)

@@ -376,9 +376,7 @@ def test_harvest_has_six_patches_that_cannot_help_each_other(declare):
     assert sorted(sizes) == [6, 6, 13, 13, 13, 13]
 
 
-@pytest.mark.parametrize(
-    ("declare", "entrances"), [(commons_harvest_closed, 1), (commons_harvest_partnership, 2)]
-)
+@pytest.mark.parametrize(("declare", "entrances"), [(commons_harvest_closed, 1), (commons_harvest_partnership, 2)])
 def test_rooms_have_corridors_one_cell_wide(declare, entrances):
     _, params = only(declare())
     cell, site = np.asarray(params.layout.cell), np.asarray(params.layout.site)
@@ -567,9 +565,7 @@ def test_a_beam_is_ready_again_after_its_cooldown(game, beam, cooldown):
 
 CENTRE, INSIDE = (5, 5), [(r, c) for r in range(1, 10) for c in range(1, 10) if (r, c) != (5, 5)]
 WIDE_3 = {(1, 0), (2, 0), (3, 0)} | {(ahead, side) for ahead in (0, 1, 2) for side in (-1, 1)}
-WIDE_4 = {(ahead, 0) for ahead in (1, 2, 3, 4)} | {
-    (ahead, side) for ahead in (0, 1, 2, 3) for side in (-1, 1)
-}
+WIDE_4 = {(ahead, 0) for ahead in (1, 2, 3, 4)} | {(ahead, side) for ahead in (0, 1, 2, 3) for side in (-1, 1)}
 
 
 def cell_at(heading: int, ahead: int, right: int) -> tuple[int, int]:

@@ -14,7 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softsim import HyperConfig, MatrixGame, NetworkConfig, PPOConfig, TrainConfig, assemble, compile_matrix_games, partner
+from softsim import (
+    HyperConfig,
+    MatrixGame,
+    NetworkConfig,
+    PPOConfig,
+    TrainConfig,
+    assemble,
+    compile_matrix_games,
+    partner,
+)
 from softsim.envs.matrix import two_by_two
 from softsim.evaluation.cross_play import cross_play
 

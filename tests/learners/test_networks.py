@@ -83,9 +83,7 @@ def test_memory_lasts_through_an_episode_and_ends_with_it():
     policy, params, apply, unroll = make()
     sequence, other = percepts(2, T, first=(6,)), percepts(3, T, first=(6,))
     before = jnp.arange(T) < 6
-    mixed = jax.tree.map(
-        lambda a, b: jnp.where(before.reshape((-1,) + (1,) * (a.ndim - 1)), b, a), sequence, other
-    )
+    mixed = jax.tree.map(lambda a, b: jnp.where(before.reshape((-1,) + (1,) * (a.ndim - 1)), b, a), sequence, other)
     for run in (unroll, lambda *inputs: step_by_step(apply, *inputs)[0]):
         plain, changed = run(params, policy.start(), sequence), run(params, policy.start() + 1.0, mixed)
         assert distance(at(plain, slice(6, None)), at(changed, slice(6, None))) == 0.0
@@ -124,10 +122,7 @@ def test_weights_depend_on_the_key_alone():
     together, alone = jax.jit(jax.vmap(policy.init))(keys), jax.jit(policy.init)(keys[3])
     assert distance(at(together, 3), alone) < 1e-6
     kernels = [leaf for leaf in jax.tree.leaves(together) if leaf.ndim > 2]
-    assert all(
-        float(jnp.abs(leaf[0] - leaf[1]).min()) >= 0.0 and distance(leaf[0], leaf[1]) > 1e-3
-        for leaf in kernels
-    )
+    assert all(float(jnp.abs(leaf[0] - leaf[1]).min()) >= 0.0 and distance(leaf[0], leaf[1]) > 1e-3 for leaf in kernels)
 
 
 @pytest.mark.parametrize("field", sorted(SEEN))
@@ -152,9 +147,7 @@ def test_every_symbol_of_a_channel_is_told_apart(channel):
     values = []
     for symbol in range(SYMBOLS[channel]):
         window = percept.observation["window"].at[0, 0, channel].set(symbol)
-        seen = Percept(
-            percept.observation | {"window": window}, percept.reward, percept.action_mask, percept.first
-        )
+        seen = Percept(percept.observation | {"window": window}, percept.reward, percept.action_mask, percept.first)
         values.append(float(apply(params, policy.start(), seen)[1].value))
     assert len({round(value, 6) for value in values}) == SYMBOLS[channel]
 
@@ -164,17 +157,13 @@ def test_the_gradient_of_predictions_reaches_memory_only_if_wanted(shapes_memory
     config = dataclasses.replace(SMALL, opponent_shapes_memory=shapes_memory)
     policy, params, _, _ = make(config)
     sequence = percepts(9, T, first=(0,))
-    gradient = jax.jit(
-        jax.grad(lambda params: (policy.unroll(params, policy.start(), sequence).opponent ** 2).sum())
-    )
+    gradient = jax.jit(jax.grad(lambda params: (policy.unroll(params, policy.start(), sequence).opponent ** 2).sum()))
     flat = jax.tree_util.tree_leaves_with_path(gradient(params))
     size = {jax.tree_util.keystr(path): float(jnp.abs(leaf).max()) for path, leaf in flat}
     head = [size[name] for name in size if "opponent" in name]
     judges = [size[name] for name in size if "['policy']" in name or "['value']" in name]
     body = [
-        size[name]
-        for name in size
-        if "opponent" not in name and "['policy']" not in name and "['value']" not in name
+        size[name] for name in size if "opponent" not in name and "['policy']" not in name and "['value']" not in name
     ]
     assert (len(head), len(judges)) == (4, 4)
     assert min(head) > 0.0
@@ -203,13 +192,9 @@ def test_the_policy_reads_predictions_only_if_wanted_and_never_trains_them(condi
     assert (distance(plain.logits, changed.logits) > 1e-4) == condition
     assert plain.value == changed.value
 
-    gradient = jax.jit(jax.grad(lambda params: policy.apply(params, policy.start(), percept)[1].logits[0]))(
-        params
-    )
+    gradient = jax.jit(jax.grad(lambda params: policy.apply(params, policy.start(), percept)[1].logits[0]))(params)
     flat = jax.tree_util.tree_leaves_with_path(gradient)
-    assert all(
-        float(jnp.abs(leaf).max()) == 0.0 for path, leaf in flat if "opponent" in jax.tree_util.keystr(path)
-    )
+    assert all(float(jnp.abs(leaf).max()) == 0.0 for path, leaf in flat if "opponent" in jax.tree_util.keystr(path))
 
 
 def test_alone_in_a_world():

@@ -12,9 +12,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from softsim import HyperConfig, NetworkConfig, PPOConfig, Percept, Policy, Timestep, TrainConfig, assemble
+from softsim import HyperConfig, NetworkConfig, Percept, Policy, PPOConfig, Timestep, TrainConfig, assemble
 from softsim.evaluation.outcomes import play_out
 from softsim.types import Output, struct
 

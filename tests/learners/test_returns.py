@@ -43,9 +43,7 @@ def test_equals_the_slow_reference(steps):
     discount = (random.random((cases, steps)) > 0.1).astype(np.float32)
     gamma, gae_lambda = random.random((2, cases)).astype(np.float32)
     found = estimate(reward, discount, value, last, gamma, gae_lambda)
-    expected = [
-        slow_advantage(*case) for case in zip(reward, discount, value, last, gamma, gae_lambda, strict=True)
-    ]
+    expected = [slow_advantage(*case) for case in zip(reward, discount, value, last, gamma, gae_lambda, strict=True)]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -82,8 +80,7 @@ def test_lambda_one_is_monte_carlo(gamma):
     reward, value = random.normal(size=20), random.normal(size=21)
     found = advantage_of(reward, np.ones(20), value, np.zeros(21, bool), gamma, 1.0)
     expected = [
-        sum(gamma ** (t - s) * reward[t] for t in range(s, 20)) + gamma ** (20 - s) * value[20]
-        for s in range(20)
+        sum(gamma ** (t - s) * reward[t] for t in range(s, 20)) + gamma ** (20 - s) * value[20] for s in range(20)
     ]
     np.testing.assert_allclose(found + value[:-1], expected, rtol=1e-4, atol=1e-5)
 

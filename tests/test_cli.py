@@ -1,0 +1,284 @@
+"""The commands, in process: what they print, and how they say no."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import jax
+import pytest
+
+from softsim import doctor, names
+from softsim.cli import finite, main
+from softsim.presets import PRESETS
+
+TINY = [
+    *["train", "--preset", "dilemma", "--num-populations", "1", "--num-members", "2", "--scripted", "tit_for_tat", "random", "--num-envs", "4"],
+    *["--horizon", "4", "--num-steps", "4", "--num-rounds", "4", "--rounds-per-chunk", "2", "--network.hidden", "4", "--network.memory", "4"],
+    *["--ppo.num-epochs", "1", "--ppo.num-minibatches", "1", "--no-compile-cache"],
+]
+TRAIN_KEYS = {
+    "run",
+    "checkpoint",
+    "picture",
+    "return_random",
+    "return_first",
+    "return_last",
+    "return_gain_ci95",
+    "opponent_ce",
+    "opponent_ce_frequency",
+    "opponent_kl",
+    "env_steps_per_s",
+    "agent_steps_per_s",
+    "compile_s",
+    "wall_s",
+    "peak_memory_bytes",
+    "device",
+    "jax",
+}
+GAME_KEYS = {"name", "family", "num_agents", "height", "width", "actions", "question", "dilemma"}
+BENCH_KEYS = {
+    "game",
+    "num_envs",
+    "num_agents",
+    "env_steps_per_s",
+    "agent_steps_per_s",
+    "compile_s",
+    "state_bytes",
+    "observation_bytes",
+    "repeats",
+    "device",
+    "jax",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiling():
+    """These programs run for milliseconds: optimising them would take longer than they do."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def last_line(capsys) -> dict:
+    """The object on the last line of what was printed; strictly JSON, so neither NaN nor Infinity."""
+
+    def refuse(name: str):
+        raise ValueError(f"{name} is not JSON")
+
+    return json.loads(capsys.readouterr().out.splitlines()[-1], parse_constant=refuse)
+
+
+def refused(arguments: list[str], capsys) -> str:
+    """Run a command that must fail as a mistake of the user's: exit 2, something on standard error, nothing else."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    printed = capsys.readouterr()
+    assert stop.value.code == 2
+    assert printed.err.strip()
+    assert not printed.out
+    return printed.err
+
+
+# Games.
+
+
+def test_games_lists_every_game(capsys):
+    main(["games", "--json"])
+    games = last_line(capsys)["games"]
+    assert [game["name"] for game in games] == names()
+    for game in games:
+        assert set(game) >= GAME_KEYS
+        assert game["num_agents"] >= 2
+        assert len(game["actions"]) >= 2
+        assert all(isinstance(action, str) for action in game["actions"])
+        assert game["question"].endswith("?")
+        assert game["dilemma"]
+
+
+def test_games_reads_as_a_table(capsys):
+    main(["games"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["game", "agents"]
+    assert [line.split()[0] for line in lines[1:]] == names()
+
+
+@pytest.mark.parametrize("name", ["prisoners_dilemma", "coins"])
+def test_games_shows_one(name, capsys):
+    main(["games", name])
+    text = capsys.readouterr().out
+    assert f"name: {name}" in text
+    assert "actions: " in text
+    main(["games", name, "--json"])
+    assert [game["name"] for game in last_line(capsys)["games"]] == [name]
+
+
+# Train and eval.
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    main([*TINY, "--run", str(folder), "--quiet"])
+    return folder
+
+
+def test_train_prints_one_object(tmp_path, capsys):
+    main([*TINY, "--run", str(tmp_path / "run"), "--json"])
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out.splitlines()[-1])
+    assert set(summary) >= TRAIN_KEYS
+    assert summary["run"] == str(tmp_path / "run")
+    low, high = summary["return_gain_ci95"]
+    assert low <= high
+    for key in ("return_random", "return_first", "return_last", "opponent_ce", "opponent_ce_frequency", "opponent_kl"):
+        assert math.isfinite(summary[key])
+    for key in ("env_steps_per_s", "agent_steps_per_s", "compile_s", "wall_s", "peak_memory_bytes"):
+        assert summary[key] > 0
+    assert summary["agent_steps_per_s"] == pytest.approx(2 * summary["env_steps_per_s"])
+    assert summary["jax"] == jax.__version__
+    assert "4/4" in printed.err  # not a terminal: plain lines of progress
+
+
+def test_eval_prints_one_object(trained, capsys):
+    capsys.readouterr()
+    main(["eval", str(trained), "--json"])
+    report = last_line(capsys)
+    assert set(report) >= {"returns", "opponent", "cross_play"}
+    assert report["members"] == ["learner 0", "learner 1", "tit_for_tat", "random"]
+    assert (len(report["returns"]), len(report["returns"][0])) == (1, 4)
+    table = report["cross_play"][0]
+    assert (len(table), len(table[0])) == (4, 4)
+    assert table[2][2] == pytest.approx(4 * 3.0)  # tit-for-tat with itself cooperates all four rounds
+    assert set(report["opponent"]) >= {"cross_entropy", "cross_entropy_frequency", "kl"}
+
+
+def test_eval_reads_as_tables(trained, capsys):
+    capsys.readouterr()
+    main(["eval", str(trained)])
+    text = capsys.readouterr().out
+    for word in ("learner 1", "tit_for_tat", "cross-entropy", "cross-play"):
+        assert word in text
+
+
+# Bench and doctor.
+
+
+def test_bench_env_prints_rows(capsys):
+    main(["bench", "env", "--games", "chicken", "stag_hunt", "--num-envs", "8", "--repeats", "1", "--json"])
+    rows = last_line(capsys)["rows"]
+    assert [row["game"] for row in rows] == ["chicken", "stag_hunt"]
+    assert all(set(row) >= BENCH_KEYS for row in rows)
+    assert all(row["env_steps_per_s"] > 0 and row["num_envs"] == 8 for row in rows)
+
+
+def test_doctor_prints_one_object(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "PROBE", "chicken")
+    main(["doctor", "--json"])
+    report = last_line(capsys)
+    assert report["packages"]["jax"] == jax.__version__
+
+
+# Mistakes.
+
+
+def test_no_command_is_a_mistake_and_no_traceback(capsys):
+    refused([], capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["games", "--nonsense"],
+        ["train", "--num-rounds", "many"],
+        ["train", "--nonsense", "1"],
+        ["eval"],
+        ["bench"],
+    ],
+    ids=" ".join,
+)
+def test_unknown_commands_and_flags(arguments, capsys):
+    refused(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["games", "clean_upp"], "did you mean 'clean_up'?"),
+        (["train", "--preset", "quikstart"], "did you mean 'quickstart'?"),
+        (["train", "--preset=dilema"], "did you mean 'dilemma'?"),
+        (["train", "--preset"], "Known are"),
+        (["bench", "env", "--games", "coinz"], "did you mean 'coins'?"),
+        ([*TINY, "--game", "chickn"], "did you mean 'chicken'?"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_unknown_names_suggest_the_nearest(arguments, said, capsys):
+    assert said in refused(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--num-members 3", "num_members"),  # 3 learners and 2 scripted members at 8 seats
+        ("--num-members 0", "num_members"),
+        ("--num-envs 0", "num_envs"),
+        ("--num-envs -4", "num_envs"),
+        ("--num-steps 0", "num_steps"),
+        ("--num-populations 0", "num_populations"),
+        ("--updates-per-round 0", "updates_per_round"),
+        ("--rounds-per-chunk 3", "rounds_per_chunk"),
+        ("--horizon 0", "horizon"),
+        ("--num-agents 3", "num_agents"),
+        ("--scripted nobody random", "nobody"),
+        ("--scripted greedy random", "greedy"),
+        ("--game prisoners_dilemma coins", "coins"),
+        ("--game prisoners_dilemma public_good_5", "public_good_5"),
+        ("--game", "games"),
+        ("--ppo.num-minibatches 3", "num_minibatches"),
+        ("--ppo.num-minibatches 0", "num_minibatches"),
+        ("--ppo.num-minibatches -1", "num_minibatches"),
+        ("--ppo.num-epochs 0", "num_epochs"),
+        ("--network.hidden 0", "hidden"),
+        ("--network.memory -1", "memory"),
+        ("--selection.every -1", "every"),
+        ("--selection.fraction 0.6", "fraction"),
+        ("--selection.fraction nan", "fraction"),
+        ("--selection.mutation -1", "mutation"),
+        ("--selection.fitness fame", "fame"),
+        ("--hyper.learning-rate nan", "learning_rate"),
+        ("--hyper.gamma 2", "gamma"),
+        ("--hyper.clip -1", "clip"),
+        ("--seed 99999999999999999999", "seed"),
+    ],
+)
+def test_numbers_that_cannot_be_meant(flags, said, tmp_path, capsys):
+    """One sentence that names the field, and no folder is made."""
+    folder = tmp_path / "run"
+    printed = refused([*TINY, *flags.split(), "--run", str(folder), "--quiet"], capsys).strip()
+    assert printed.startswith("softsim: ")
+    assert len(printed.splitlines()) == 1
+    assert said in printed
+    assert not folder.exists()
+
+
+def test_eval_of_no_run(tmp_path, capsys):
+    assert "holds no run" in refused(["eval", str(tmp_path)], capsys)
+    assert "holds no run" in refused(["eval", str(tmp_path / "nowhere")], capsys)
+
+
+# Small parts.
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_made(name):
+    PRESETS[name].program()
+
+
+def test_what_is_not_finite_becomes_null():
+    assert finite({"a": [1.0, float("nan")], "b": (float("inf"), 2), "c": "nan"}) == {
+        "a": [1.0, None],
+        "b": [None, 2],
+        "c": "nan",
+    }
