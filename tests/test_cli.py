@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 
@@ -13,8 +15,34 @@ from softsim.cli import finite, main
 from softsim.presets import PRESETS
 
 TINY = [
-    *["train", "--preset", "dilemma", "--num-populations", "1", "--num-members", "2", "--scripted", "tit_for_tat", "random", "--num-envs", "4"],
-    *["--horizon", "4", "--num-steps", "4", "--num-rounds", "4", "--rounds-per-chunk", "2", "--network.hidden", "4", "--network.memory", "4"],
+    *[
+        "train",
+        "--preset",
+        "dilemma",
+        "--num-populations",
+        "1",
+        "--num-members",
+        "2",
+        "--scripted",
+        "tit_for_tat",
+        "random",
+        "--num-envs",
+        "4",
+    ],
+    *[
+        "--horizon",
+        "4",
+        "--num-steps",
+        "4",
+        "--num-rounds",
+        "4",
+        "--rounds-per-chunk",
+        "2",
+        "--network.hidden",
+        "4",
+        "--network.memory",
+        "4",
+    ],
     *["--ppo.num-epochs", "1", "--ppo.num-minibatches", "1", "--no-compile-cache"],
 ]
 TRAIN_KEYS = {
@@ -60,13 +88,18 @@ def compiling():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-def last_line(capsys) -> dict:
-    """The object on the last line of what was printed; strictly JSON, so neither NaN nor Infinity."""
+def strict_json(text: str) -> dict:
+    """Read JSON, which has neither NaN nor Infinity."""
 
     def refuse(name: str):
         raise ValueError(f"{name} is not JSON")
 
-    return json.loads(capsys.readouterr().out.splitlines()[-1], parse_constant=refuse)
+    return json.loads(text, parse_constant=refuse)
+
+
+def last_line(capsys) -> dict:
+    """The object on the last line of what was printed."""
+    return strict_json(capsys.readouterr().out.splitlines()[-1])
 
 
 def refused(arguments: list[str], capsys) -> str:
@@ -118,17 +151,18 @@ def test_games_shows_one(name, capsys):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    main([*TINY, "--run", str(folder), "--quiet"])
-    return folder
+    """A run folder, and what was printed on standard output and standard error while it was made."""
+    folder, out, err = tmp_path_factory.mktemp("runs") / "tiny", io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        main([*TINY, "--run", str(folder), "--json"])
+    return folder, out.getvalue(), err.getvalue()
 
 
-def test_train_prints_one_object(tmp_path, capsys):
-    main([*TINY, "--run", str(tmp_path / "run"), "--json"])
-    printed = capsys.readouterr()
-    summary = json.loads(printed.out.splitlines()[-1])
+def test_train_prints_one_object(trained):
+    folder, out, err = trained
+    summary = strict_json(out.splitlines()[-1])
     assert set(summary) >= TRAIN_KEYS
-    assert summary["run"] == str(tmp_path / "run")
+    assert summary["run"] == str(folder)
     low, high = summary["return_gain_ci95"]
     assert low <= high
     for key in ("return_random", "return_first", "return_last", "opponent_ce", "opponent_ce_frequency", "opponent_kl"):
@@ -137,12 +171,11 @@ def test_train_prints_one_object(tmp_path, capsys):
         assert summary[key] > 0
     assert summary["agent_steps_per_s"] == pytest.approx(2 * summary["env_steps_per_s"])
     assert summary["jax"] == jax.__version__
-    assert "4/4" in printed.err  # not a terminal: plain lines of progress
+    assert "4/4" in err  # not a terminal: plain lines of progress
 
 
 def test_eval_prints_one_object(trained, capsys):
-    capsys.readouterr()
-    main(["eval", str(trained), "--json"])
+    main(["eval", str(trained[0]), "--json"])
     report = last_line(capsys)
     assert set(report) >= {"returns", "opponent", "cross_play"}
     assert report["members"] == ["learner 0", "learner 1", "tit_for_tat", "random"]
@@ -154,8 +187,7 @@ def test_eval_prints_one_object(trained, capsys):
 
 
 def test_eval_reads_as_tables(trained, capsys):
-    capsys.readouterr()
-    main(["eval", str(trained)])
+    main(["eval", str(trained[0])])
     text = capsys.readouterr().out
     for word in ("learner 1", "tit_for_tat", "cross-entropy", "cross-play"):
         assert word in text

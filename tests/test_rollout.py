@@ -28,7 +28,7 @@ from softsim.learners import strategies
 from softsim.train import Program, TrainState, improve, lay_out
 from softsim.types import Output, Percept
 
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 1})
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def row(tree, *index):

@@ -40,7 +40,19 @@ CONFIG = RunConfig(
     ),
 )
 FLAGS = [
-    *["--preset", "dilemma", "--game", "prisoners_dilemma", "chicken", "--horizon", "6", "--num-populations", "2", "--num-members", "2"],
+    *[
+        "--preset",
+        "dilemma",
+        "--game",
+        "prisoners_dilemma",
+        "chicken",
+        "--horizon",
+        "6",
+        "--num-populations",
+        "2",
+        "--num-members",
+        "2",
+    ],
     *["--scripted", "tit_for_tat", "--num-envs", "6", "--num-steps", "8", "--rounds-per-chunk", "1", "--num-rounds"],
     *f"{ROUNDS} --network.hidden 8 --network.memory 8 --ppo.num-epochs 1 --ppo.num-minibatches 2".split(),
     *["--hyper.learning-rate", "0.01", "--selection.every", "3", "--selection.fraction", "0.5"],

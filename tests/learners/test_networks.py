@@ -16,6 +16,7 @@ from softsim.types import Percept
 K, A, T = 3, 4, 12
 SYMBOLS = (5, 4)
 SMALL = NetworkConfig(hidden=8, memory=6)
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 CODES = [np.eye(n, dtype=np.float32) for n in SYMBOLS]
 SEEN = {
     "number": jax.ShapeDtypeStruct((2,), jnp.float32),
@@ -46,10 +47,10 @@ def at(tree, *index):
 def make(config: NetworkConfig = SMALL, num_agents: int = A):
     """A policy with weights large enough that inputs matter, and its compiled functions."""
     policy = recurrent_policy(config, K, num_agents, SEEN, CODES)
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = compiled(policy.init)(jax.random.key(0))
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + 0.3 * random.normal(size=leaf.shape).astype(np.float32), params)
-    return policy, params, jax.jit(policy.apply), jax.jit(policy.unroll)
+    return policy, params, compiled(policy.apply), compiled(policy.unroll)
 
 
 def step_by_step(apply, params, carry, sequence):
@@ -105,11 +106,11 @@ def test_members_side_by_side_equal_members_alone():
     """Alone a member's products are matrix by vector, side by side they are batched: sums in another order, so
     equality is to float rounding and not bit for bit."""
     policy = recurrent_policy(SMALL, K, A, SEEN, CODES)
-    params = jax.jit(jax.vmap(policy.init))(jax.random.split(jax.random.key(1), 5))
+    params = compiled(jax.vmap(policy.init))(jax.random.split(jax.random.key(1), 5))
     sequence = percepts(5, 5, T, first=(0, 7))
     carry = jax.random.normal(jax.random.key(2), (5, SMALL.memory))
-    together = jax.jit(jax.vmap(policy.unroll))(params, carry, sequence)
-    alone = jax.jit(policy.unroll)
+    together = compiled(jax.vmap(policy.unroll))(params, carry, sequence)
+    alone = compiled(policy.unroll)
     for member in range(5):
         one = alone(at(params, member), carry[member], at(sequence, member))
         assert distance(one, at(together, member)) < 1e-6
@@ -119,10 +120,11 @@ def test_weights_depend_on_the_key_alone():
     """Member 3 draws the same weights in any company, and no two members the same."""
     policy = recurrent_policy(SMALL, K, A, SEEN, CODES)
     keys = jax.random.split(jax.random.key(3), 4)
-    together, alone = jax.jit(jax.vmap(policy.init))(keys), jax.jit(policy.init)(keys[3])
+    together, alone = compiled(jax.vmap(policy.init))(keys), compiled(policy.init)(keys[3])
     assert distance(at(together, 3), alone) < 1e-6
     kernels = [leaf for leaf in jax.tree.leaves(together) if leaf.ndim > 2]
-    assert all(float(jnp.abs(leaf[0] - leaf[1]).min()) >= 0.0 and distance(leaf[0], leaf[1]) > 1e-3 for leaf in kernels)
+    assert len(kernels) == 8
+    assert all(distance(leaf[i], leaf[j]) > 1e-3 for leaf in kernels for i in range(4) for j in range(i))
 
 
 @pytest.mark.parametrize("field", sorted(SEEN))
@@ -157,7 +159,7 @@ def test_the_gradient_of_predictions_reaches_memory_only_if_wanted(shapes_memory
     config = dataclasses.replace(SMALL, opponent_shapes_memory=shapes_memory)
     policy, params, _, _ = make(config)
     sequence = percepts(9, T, first=(0,))
-    gradient = jax.jit(jax.grad(lambda params: (policy.unroll(params, policy.start(), sequence).opponent ** 2).sum()))
+    gradient = compiled(jax.grad(lambda params: (policy.unroll(params, policy.start(), sequence).opponent ** 2).sum()))
     flat = jax.tree_util.tree_leaves_with_path(gradient(params))
     size = {jax.tree_util.keystr(path): float(jnp.abs(leaf).max()) for path, leaf in flat}
     head = [size[name] for name in size if "opponent" in name]
@@ -192,7 +194,7 @@ def test_the_policy_reads_predictions_only_if_wanted_and_never_trains_them(condi
     assert (distance(plain.logits, changed.logits) > 1e-4) == condition
     assert plain.value == changed.value
 
-    gradient = jax.jit(jax.grad(lambda params: policy.apply(params, policy.start(), percept)[1].logits[0]))(params)
+    gradient = compiled(jax.grad(lambda params: policy.apply(params, policy.start(), percept)[1].logits[0]))(params)
     flat = jax.tree_util.tree_leaves_with_path(gradient)
     assert all(float(jnp.abs(leaf).max()) == 0.0 for path, leaf in flat if "opponent" in jax.tree_util.keystr(path))
 
@@ -211,7 +213,7 @@ def test_numbers_alone_are_enough():
     """A world without symbols needs no vocabulary."""
     seen = jax.ShapeDtypeStruct((4,), jnp.float32)
     policy = recurrent_policy(SMALL, K, 2, seen)
-    params = jax.jit(policy.init)(jax.random.key(4))
+    params = compiled(policy.init)(jax.random.key(4))
     percept = Percept(jnp.ones(4), jnp.float32(0.0), jnp.ones(K, bool), jnp.bool_(True))
-    _, output = jax.jit(policy.apply)(params, policy.start(), percept)
+    _, output = compiled(policy.apply)(params, policy.start(), percept)
     assert (output.logits.shape, output.value.shape, output.opponent.shape) == ((K,), (), (1, K))

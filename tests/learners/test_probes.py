@@ -1,7 +1,7 @@
 """Learner probes: worlds so small that the answer is known, each in need of one thing more than the one before.
 
-Both worlds are written from the protocol of `softsim.types` alone: two numbers and two methods. The first is a table, so
-that all its probes are data for one compiled program.
+Both worlds are written from the protocol of `softsim.types` alone: two numbers and two methods. The first is a
+table, so that all its probes are data for one compiled program.
 """
 
 from __future__ import annotations
