@@ -47,7 +47,8 @@ def save(folder: Path, step: int, state: PyTree) -> Path:
     path = (folder / f"step_{step:08d}").resolve()
     orbax.save(path, state, overwrite=True)
     with (folder / MANIFEST).open("a") as manifest:
-        manifest.write(json.dumps({"step": step, "sha256": digest(state)}) + "\n")
+        # A line of its own even after one that a crash cut short.
+        manifest.write("\n" + json.dumps({"step": step, "sha256": digest(state)}) + "\n")
     for old in sorted(folder.glob("step_*"))[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     return path

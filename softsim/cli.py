@@ -171,15 +171,15 @@ def named_preset(arguments: list[str]) -> str:
         UserError: there is no such preset; the nearest is suggested.
     """
     name = "quickstart"
-    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for flag, value in zip(arguments, [*arguments, ""][1:], strict=True):
         if flag == "--preset":
             name = value
         elif flag.startswith("--preset="):
             name = flag.partition("=")[2]
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"preset: {name!r} is unknown; {hint}Known are {', '.join(PRESETS)}.")
+        hint = f"; did you mean {near[0]!r}? Known" if near else "; known"
+        raise UserError(f"preset: {name!r} is unknown{hint} are {', '.join(PRESETS)}.")
     return name
 
 

@@ -51,6 +51,8 @@ def from_json(row: dict[str, Any]) -> RunConfig:
 def _fill(kind: Any, row: Any) -> Any:
     if not dataclasses.is_dataclass(kind):
         return tuple(row) if isinstance(row, list) else row
+    if not isinstance(row, dict):
+        raise UserError(f"config: {kind.__name__} is {row!r}; it must be an object of named fields.")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(row) - set(fields))
     if unknown:

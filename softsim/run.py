@@ -56,20 +56,16 @@ def prepare(folder: Path, config: RunConfig) -> None:
         UserError: the folder cannot be written, or belongs to another config. Nothing is overwritten.
     """
     path = folder / "config.json"
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())["config"]
-        except (json.JSONDecodeError, KeyError):
-            raise UserError(f"run: {path} is not a softsim config; choose another folder.") from None
-        changed = difference(before, config.as_json())
-        if changed:
-            raise UserError(f"run: {folder} holds a run of another config ({changed}); choose another folder.")
-        return
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"run: {folder} is a file; a folder that is new, empty or of this run is allowed.")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"run: {folder} holds other files; a folder that is new, empty or of this run is allowed.")
     try:
+        if path.exists():
+            changed = difference(stored_config(path), config.as_json())
+            if changed:
+                raise UserError(f"run: {folder} holds a run of another config ({changed}); choose another folder.")
+            return
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"run: {folder} is a file; a folder that is new, empty or of this run is allowed.")
+        if folder.exists() and any(file.name != "config.tmp" for file in folder.iterdir()):
+            raise UserError(f"run: {folder} holds other files; a folder that is new, empty or of this run is allowed.")
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"config": config.as_json(), "versions": versions()}, indent=2)
         unfinished = path.with_suffix(".tmp")
@@ -77,6 +73,18 @@ def prepare(folder: Path, config: RunConfig) -> None:
         unfinished.replace(path)
     except OSError as error:
         raise UserError(f"run: {folder} cannot be written ({error.strerror}); choose a writable folder.") from None
+
+
+def stored_config(path: Path) -> dict[str, Any]:
+    """The config in a file, as JSON.
+
+    Raises:
+        UserError: the file is not one of ours.
+    """
+    try:
+        return json.loads(path.read_text())["config"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"run: {path} is not a softsim config; choose another folder.") from None
 
 
 def difference(before: Any, after: Any, name: str = "") -> str:
@@ -99,7 +107,7 @@ def read_config(folder: Path) -> RunConfig:
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"run: {folder} holds no run; name a folder that `softsim train` has made.")
-    return from_json(json.loads(path.read_text())["config"])
+    return from_json(stored_config(path))
 
 
 class Stopper:

@@ -161,10 +161,7 @@ def default_policy(network: NetworkConfig, world: Environment, situations: PyTre
 
 def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
     """Refuse numbers that cannot be meant, in one sentence."""
-    counts = ("num_populations", "num_members", "num_envs", "num_steps", "updates_per_round", "num_rounds")
-    for field in (*counts, "rounds_per_chunk"):
-        if getattr(config, field) < 1:
-            raise UserError(f"{field}: {getattr(config, field)}; it must be at least 1.")
+    check_numbers(config)
     members = config.num_members + num_scripted
     places = config.num_envs * world.num_agents
     if places % members:
@@ -183,8 +180,29 @@ def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
         )
     if config.selection.fitness not in ("reward", "payoff"):
         raise UserError(f"selection.fitness: {config.selection.fitness!r}; allowed are 'reward' and 'payoff'.")
-    if not 0.0 <= config.selection.fraction <= 0.5:
-        raise UserError(f"selection.fraction: {config.selection.fraction}; it must be a number from 0 to 0.5.")
+
+
+LARGE = 2**31 - 1
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("num_populations", "num_members", "num_envs", "num_steps", "updates_per_round"), (1, LARGE)),
+    **dict.fromkeys(("num_rounds", "rounds_per_chunk"), (1, LARGE)),
+    **dict.fromkeys(("network.hidden", "network.memory", "ppo.num_epochs", "ppo.num_minibatches"), (1, LARGE)),
+    **dict.fromkeys(("seed", "selection.every"), (0, LARGE)),
+    **dict.fromkeys(("hyper.gamma", "hyper.gae_lambda", "selection.memory"), (0.0, 1.0)),
+    **dict.fromkeys(("hyper.learning_rate", "hyper.clip", "hyper.entropy_weight"), (0.0, LARGE)),
+    **dict.fromkeys(("hyper.value_weight", "hyper.opponent_weight", "ppo.max_grad_norm"), (0.0, LARGE)),
+    "selection.fraction": (0.0, 0.5),
+    "selection.mutation": (0.0, LARGE),
+}
+"""Least and greatest value of every number of a `TrainConfig`."""
+
+
+def check_numbers(config: TrainConfig) -> None:
+    for field, (low, high) in RANGES.items():
+        value: Any = functools.reduce(getattr, field.split("."), config)
+        if not low <= value <= high:
+            allowed = f"at least {low}" if high == LARGE else f"a number from {low} to {high}"
+            raise UserError(f"{field}: {value}; it must be {allowed}.")
 
 
 def play_round(

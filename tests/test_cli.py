@@ -10,8 +10,9 @@ import math
 import jax
 import pytest
 
-from softsim import doctor, names
+from softsim import MatrixGame, UserError, compile_matrix_games, doctor, names
 from softsim.cli import finite, main
+from softsim.envs.matrix import two_by_two
 from softsim.presets import PRESETS
 
 TINY = [
@@ -240,7 +241,7 @@ def test_unknown_commands_and_flags(arguments, capsys):
         (["games", "clean_upp"], "did you mean 'clean_up'?"),
         (["train", "--preset", "quikstart"], "did you mean 'quickstart'?"),
         (["train", "--preset=dilema"], "did you mean 'dilemma'?"),
-        (["train", "--preset"], "Known are"),
+        (["train", "--preset"], "known are"),
         (["bench", "env", "--games", "coinz"], "did you mean 'coins'?"),
         ([*TINY, "--game", "chickn"], "did you mean 'chicken'?"),
     ],
@@ -293,6 +294,13 @@ def test_numbers_that_cannot_be_meant(flags, said, tmp_path, capsys):
     assert len(printed.splitlines()) == 1
     assert said in printed
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_payoff_that_is_not_finite(value):
+    """Only the library can be given one; it is refused in the same words."""
+    with pytest.raises(UserError, match=rf"my game: payoff.*{value}"):
+        compile_matrix_games([MatrixGame("my game", two_by_two(3.0, 0.0, value, 1.0))])
 
 
 def test_eval_of_no_run(tmp_path, capsys):

@@ -24,11 +24,15 @@ from softsim import (
     make,
     rollout,
 )
-from softsim.learners import strategies
+from softsim.learners import categorical, strategies
 from softsim.train import Program, TrainState, improve, lay_out
 from softsim.types import Output, Percept
 
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+begin = compiled(rollout.begin, static_argnums=0)
+unroll = compiled(rollout.unroll, static_argnums=(0, 1))
 
 
 def row(tree, *index):
@@ -111,13 +115,10 @@ def at_the_fair():
     minds = jax.vmap(jax.vmap(FAIR.policy.init))(jax.random.split(jax.random.key(1), (N, P)))
     random = np.random.default_rng(0)
     place = np.stack([random.permutation(E * A).reshape(M, S) for _ in range(N)]).astype(np.int32)
-
-    @compiled
-    def play(key_begin, key_play):
-        begun = rollout.begin(FAIR, key_begin, WORTH)
-        return rollout.unroll(FAIR, T, key_play, WORTH, minds, rollout.seating_of(jnp.asarray(place)), begun)
-
-    return jax.device_get((minds, place, play(*fair_keys())[1]))
+    key_begin, key_play = fair_keys()
+    begun = begin(FAIR, key_begin, WORTH)
+    _, experience = unroll(FAIR, T, key_play, WORTH, minds, rollout.seating_of(jnp.asarray(place)), begun)
+    return jax.device_get((minds, place, experience))
 
 
 class PlainLoop:
@@ -270,6 +271,26 @@ def test_resets_happen_after_last_percepts_and_nowhere_else():
     assert (time[..., 1:] == np.where(last[..., : T - 1], 0, time[..., :-1] + 1)).all()
 
 
+def test_memory_can_be_rebuilt_from_a_trajectory():
+    """In the middle of an episode too: from the carry and the percepts alone come the values and log-probabilities."""
+    minds, place, _ = at_the_fair()
+    seating = rollout.seating_of(jnp.asarray(place))
+    key_begin, key_play = fair_keys()
+    play = begin(FAIR, key_begin, WORTH)
+    play, _ = unroll(FAIR, T, key_play, WORTH, minds, seating, play)
+    _, experience = unroll(FAIR, T, jax.random.split(jax.random.key(4), N), WORTH, minds, seating, play)
+    seen = experience.trajectory
+    assert not seen.percept.first[..., 0].all()
+
+    def think_again(mind, carry, percepts):
+        return jax.lax.scan(lambda carry, percept: FAIR.policy.apply(mind, carry, percept), carry, percepts)[1]
+
+    again = compiled(jax.vmap(jax.vmap(jax.vmap(think_again, (None, 0, 0)))))(minds, seen.carry, seen.percept)
+    np.testing.assert_allclose(again.value, seen.value[..., :-1], rtol=1e-6)
+    log_prob = categorical.pick(categorical.log_probs(again.logits, seen.percept.action_mask), seen.action)
+    np.testing.assert_allclose(log_prob, seen.log_prob, rtol=1e-5, atol=1e-6)
+
+
 # Seats, places and relative slots.
 
 
@@ -300,6 +321,7 @@ def test_environments_of_every_population_play_the_situations_in_turn():
 # What predictions are measured against.
 
 
+@functools.cache
 def settled(num_agents: int) -> Policy:
     """A mind that always acts by one distribution and believes another of everyone else; both are its weights."""
 
@@ -319,7 +341,7 @@ def settled_play(game: str, act, believe):
     keys = jax.random.split(jax.random.key(0), 2)
     play = rollout.begin(table, keys[:1], params)
     seating = rollout.seating_of(jnp.arange(table.num_places, dtype=jnp.int32)[None, None])
-    return compiled(rollout.unroll, static_argnums=(0, 1))(table, 20, keys[1:], params, minds, seating, play)[1]
+    return unroll(table, 20, keys[1:], params, minds, seating, play)[1]
 
 
 @pytest.mark.parametrize("game", ["prisoners_dilemma", "public_good_5"])
@@ -354,7 +376,7 @@ def test_tit_for_tat_plays_what_the_other_played():
     params = lay_out(params, 1, num_envs)
     keys = jax.random.split(jax.random.key(0), 2)
     play = rollout.begin(table, keys[:1], params)
-    play, experience = compiled(rollout.unroll, static_argnums=(0, 1))(table, 20, keys[1:], params, (), seating, play)
+    play, experience = unroll(table, 20, keys[1:], params, (), seating, play)
     seen = row(experience.trajectory, 0, 0)
     tat, tit = np.asarray(seen.others_action[..., 0]), np.asarray(seen.action)
     first = np.asarray(seen.percept.first)
@@ -431,23 +453,31 @@ def test_a_population_that_exists_draws_the_same_weights_in_any_number():
         assert len(np.unique(flat, axis=0)) == 32
 
 
+def made_up(program: Program, params, people):
+    """A trajectory of the right shapes, made of random numbers."""
+    table, random = program.table, np.random.default_rng(0)
+
+    def play(key, params, minds):
+        seating = rollout.seating_of(jnp.zeros((8, 4, 4), jnp.int32))
+        begun = rollout.begin(table, key, params)
+        return rollout.unroll(table, 12, key, params, minds, seating, begun)[1].trajectory
+
+    def fill(leaf):
+        if leaf.dtype == jnp.float32:
+            return jnp.asarray(-np.abs(random.normal(size=leaf.shape)), jnp.float32)
+        return jnp.asarray(random.random(leaf.shape) < 0.7, leaf.dtype)
+
+    return jax.tree.map(fill, jax.eval_shape(play, jax.random.split(jax.random.key(0), 8), params, people.mind))
+
+
 def test_a_member_learns_from_its_own_experience_alone():
     """Member 3 of population 5: the update of a crowd against the update of one, on the same trajectory."""
     program, state, _ = crowd()
-    params = lay_out(program.situations, 8, CROWD.num_envs)
-
-    @compiled
-    def learn(key, people):
-        place = jnp.broadcast_to(jnp.arange(16, dtype=jnp.int32).reshape(1, 4, 4), (8, 4, 4))
-        play = rollout.begin(program.table, key, params)
-        seating = rollout.seating_of(place)
-        trajectory = rollout.unroll(program.table, 12, key, params, people.mind, seating, play)[1].trajectory
-        return trajectory, improve(program.learner, key, people, trajectory)
-
-    people = state.population
-    trajectory, (after, metrics) = learn(jax.random.clone(state.key), people)
+    people, learner = state.population, program.learner
+    trajectory = made_up(program, lay_out(program.situations, 8, CROWD.num_envs), people)
+    after, metrics = compiled(functools.partial(improve, learner))(jax.random.clone(state.key), people, trajectory)
     mine = row((people.hyper, people.mind, people.learner, trajectory), 5, 3)
-    single = compiled(program.learner.update)(jax.random.fold_in(jax.random.clone(state.key)[5], 3), *mine)
+    single = compiled(learner.update)(jax.random.fold_in(jax.random.clone(state.key)[5], 3), *mine)
     assert_same(row((after.mind, after.learner, metrics), 5, 3), single, atol=1e-6)
 
 

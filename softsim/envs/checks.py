@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from softsim.envs.game import Enter, Game, Struck, Touch
-from softsim.envs.vocabulary import ACTIONS
+from softsim.envs.vocabulary import ACTIONS, ITEMS
 from softsim.types import UserError
 
 MANY = 2**30
 FLOAT_MAX = float(np.finfo(np.float32).max)
 MAX_RULES = 255
 MAX_RADIUS = 8.0
-"""Rule rows and neighbour counts are bytes; within 8 cells lie 196 neighbours."""
+"""Rule rows, sites and neighbour counts are bytes; within 8 cells lie 196 neighbours."""
 
 
 class Checker:
@@ -75,6 +75,15 @@ def check_map(game: Game, checker: Checker) -> None:
         checker.known("solid", item, items)
     if not game.roles:
         checker.refuse("roles is empty; at least one role is needed.")
+    checker.once("roles", game.roles)
+    sites = {cell.site for cell in cells}
+    if len(sites) > MAX_RULES:
+        checker.refuse(f"legend has {len(sites)} sites; at most {MAX_RULES} are allowed.")
+    named = {item for law in game.growth for item in law.items} | {law.into for law in game.decay}
+    named |= {rule.becomes for rule in game.rules if rule.becomes}
+    for item in sorted(named):
+        allowed = {*ITEMS, *game.items, *(cell.item for cell in cells)}
+        checker.known("rules, growth or decay", item, allowed)
     for cell in cells:
         if cell.spawn not in ("", "start", "later", "always"):
             checker.refuse(f"legend has spawn {cell.spawn!r}; allowed are '', 'start', 'later', 'always'.")

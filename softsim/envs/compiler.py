@@ -49,7 +49,7 @@ def derive_phases(games: Sequence[Game]) -> tuple[str, ...]:
         "enter": any(isinstance(on, (Enter, Touch)) for on in rules),
         "beam": bool(beams),
         "strike": any(isinstance(on, Struck) for on in rules),
-        "respawn": any(beam.removes_for for beam in beams),
+        "respawn": any(beam.strikes_agents for beam in beams),  # `removes_for` is data: it may become more than 0
         "grow": any(law.rate is not None for law in laws),
         "crowd": any(law.offsets for law in laws),
         "slow": any(law.slowed_by for law in laws),

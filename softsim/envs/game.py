@@ -86,7 +86,7 @@ class Growth:
 
     item: str | tuple[str, ...]
     on: str
-    rate: float | tuple[float, float, float, float] | None = None
+    rate: float | Sequence[float] | None = None
     per_step: float | None = None
     after: int = 0
     over: str = "floor"
@@ -99,12 +99,12 @@ class Growth:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        return self.rate if isinstance(self.rate, tuple) else (self.rate or 0.0,) * 4
+        return tuple(self.rate) if isinstance(self.rate, Sequence) else (self.rate or 0.0,) * 4
 
     @property
     def offsets(self) -> set[tuple[int, int]]:
         """Neighbours that the rate depends on."""
-        if not isinstance(self.rate, tuple):
+        if not isinstance(self.rate, Sequence):
             return set()
         reach = range(-int(self.radius), int(self.radius) + 1)
         return {(r, c) for r in reach for c in reach if 0 < r * r + c * c <= self.radius**2}
@@ -161,6 +161,7 @@ class Game:
     beams: Sequence[Beam] = ()
     num_agents: int = 1
     roles: tuple[str, ...] = ("any",)  # agent i has role i modulo their number
+    items: tuple[str, ...] = ()  # that are neither of the vocabulary nor on the map at first
     solid: tuple[str, ...] = ("wall",)
     view: View = View()
     ending: Ending = Ending(1000)

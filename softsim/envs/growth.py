@@ -1,4 +1,4 @@
-"""What appears, spreads and decays. Every law reads the cells as they stood when the phase began."""
+"""What appears, spreads and decays."""
 
 from __future__ import annotations
 
@@ -76,19 +76,17 @@ def grow(
 
 
 def emerge(emergence: Emergence, site: Array, cell: Array, free: Array, seed: Array, step: Array) -> Array:
-    """Put each law's item, with its probability, on one random free cell of its site."""
-    num_cells = cell.size
-    index = jnp.arange(num_cells, dtype=jnp.uint32).reshape(cell.shape)
-    keep = ~jnp.uint32((1 << num_cells.bit_length()) - 1)
+    """Put each law's item in turn, with its probability, on one random free cell of its site."""
+    index = jnp.arange(cell.size, dtype=jnp.int32).reshape(cell.shape)
     for law in range(emergence.site.shape[0]):
         law_seed = seed + jnp.array([0, law], jnp.uint32)
         here = (site == emergence.site[law]) & (cell == emergence.over[law]) & free
-        # The lower bits of a word give way to the index, so that one maximum finds a random cell; 0 means none.
-        ticket = jnp.where(here, (noise.bits(law_seed, cell.shape) & keep) | (index + 1), jnp.uint32(0)).max()
+        # The free cell of the greatest word; of equal words the first. Two plain reductions beat one argmax.
+        ticket = jnp.where(here, noise.bits(law_seed, cell.shape), jnp.uint32(0))
+        chosen = jnp.where(here & (ticket == ticket.max()), index, cell.size).min()
         word = noise.mix(law_seed[0] ^ noise.mix(law_seed[1]))
         happens = noise.happens(word, noise.threshold(emergence.rate[law])) & (step > emergence.after[law])
-        chosen = jnp.where(happens, (ticket & ~keep), jnp.uint32(0))
-        cell = jnp.where(index + 1 == chosen, emergence.item[law], cell)
+        cell = jnp.where((index == chosen) & happens, emergence.item[law], cell)
     return cell
 
 

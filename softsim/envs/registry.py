@@ -43,8 +43,8 @@ def declare(name: str, num_agents: int | None = None, horizon: int | None = None
     """
     if name not in GAMES:
         near = difflib.get_close_matches(name, GAMES, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"game: {name!r} is unknown; {hint}Known are {', '.join(GAMES)}.")
+        hint = f"; did you mean {near[0]!r}? Known" if near else "; known"
+        raise UserError(f"game: {name!r} is unknown{hint} are {', '.join(GAMES)}.")
     game = GAMES[name]()
     if horizon is not None and horizon < 1:
         raise UserError(f"horizon: {horizon} steps; it must be at least 1.")

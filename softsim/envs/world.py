@@ -91,12 +91,13 @@ class GridWorld:
         absent = jnp.full(num_agents, -1, jnp.int32)
         seed = jax.random.bits(key_place, (2,), jnp.uint32)
         zeros = jnp.zeros(num_agents, jnp.int32)
+        position = place(seed, params.layout.spawn, params.layout.start_mask, absent, params.agent_mask)
         state = EnvState(
             step=jnp.int32(0),
             cell=params.layout.cell,
-            position=place(seed, params.layout.spawn, params.layout.start_mask, absent, params.agent_mask),
+            position=position,
             heading=(jax.random.bits(key_turn, (num_agents,), jnp.uint32) & 3).astype(jnp.int32),
-            removed=zeros,
+            removed=(params.agent_mask & (position < 0)).astype(jnp.int32),  # those without a start cell wait
             frozen=zeros,
             cooldown=jnp.zeros((num_agents, len(spec.beams)), jnp.int32),
             trace=jnp.zeros(num_agents, jnp.float32),
@@ -111,7 +112,7 @@ class GridWorld:
         spec, num_agents = self.spec, self.spec.num_agents
         draws = draw(key, num_agents)
         allowed = jnp.take_along_axis(self._action_mask(params, state), action[:, None], 1)[:, 0]
-        action = jnp.where(allowed, action, 0)
+        action = jnp.where(allowed & (action >= 0) & (action < self.num_actions), action, 0)
         tally = Tally(
             jnp.zeros(num_agents, jnp.float32),
             jnp.zeros((num_agents, len(spec.events)), jnp.int32),
@@ -230,7 +231,7 @@ class GridWorld:
         )
 
     def _nature(self, draws, params, state):
-        """Let things grow, emerge and decay where no agent stands."""
+        """Let things grow and emerge where no agent stands, and decay anywhere."""
         spec, cell, site = self.spec, state.cell, params.layout.site
         if spec.has("grow") or spec.has("emerge"):
             present = params.agent_mask & (state.removed == 0)

@@ -14,14 +14,16 @@ from softsim.train import Program, TrainState
 from softsim.types import Array
 
 
-def pairing(num_members: int, num_agents: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
+def pairing(num_members: int, num_agents: int, repeats: int, kinds: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Seat every ordered pair: in environment `(i * M + j) * R + r` one agent is member i, the others are member j.
+
+    The focal member's slot goes round within each of the `kinds` situations that repeats go through in turn.
 
     Returns:
         [M, S] int32 the places of each member, and [M * M * R] int32 the slot of the focal member, which goes round.
     """
     focal, other, turn = np.meshgrid(*map(np.arange, (num_members, num_members, repeats)), indexing="ij")
-    slot = ((turn + focal + other) % num_agents).reshape(-1)
+    slot = ((turn // kinds + focal + other) % num_agents).reshape(-1)
     sitter = np.repeat(other.reshape(-1, 1), num_agents, 1)
     sitter[np.arange(len(slot)), slot] = focal.reshape(-1)
     place = np.argsort(sitter.reshape(-1), kind="stable").reshape(num_members, -1)
@@ -39,8 +41,10 @@ def cross_play(program: Program, state: TrainState, key: Array, repeats: int = 8
     """
     table, config = program.table, program.config
     kinds = jax.tree.leaves(program.situations)[0].shape[0]
-    repeats = -(-repeats // kinds) * kinds  # every pair meets every situation as often
-    place, slot = pairing(table.num_members, table.world.num_agents, repeats)
+    num_agents = table.world.num_agents
+    unit = kinds * num_agents  # every pair meets every situation in every slot as often
+    repeats = -(-repeats // unit) * unit
+    place, slot = pairing(table.num_members, num_agents, repeats, kinds)
     table = dataclasses.replace(table, num_envs=len(slot))
     steps = config.num_steps * config.updates_per_round
     keys = jax.random.split(key, table.num_populations)

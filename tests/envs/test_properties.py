@@ -641,6 +641,7 @@ def test_rotating_the_map_rotates_what_happens():
     """By a quarter turn, in a world that leaves nothing to chance but who wins a contest."""
     court = Game(
         name="court",
+        items=("blossom",),
         map="#########\n#ab.PP.r#\n#bkdPP.r#\n#P.#.Pka#\n#bb.ba..#\n####.####",
         legend={
             "a": Cell("apple", site="orchard"),

@@ -221,7 +221,7 @@ def company():
     play = compiled(play_out, static_argnums=(0, 1))
     _, experience = play(table, 16, keys, program.situations, state.population.mind, place)
     score = jax.tree.map(lambda leaf: np.asarray(leaf).sum((1, 2)), experience.foresight)
-    return score, np.asarray(experience.trajectory.reward).mean((0, 2, 3))
+    return score, np.asarray(experience.trajectory.reward).mean((1, 2, 3))
 
 
 def test_prediction_of_the_others_next_move():
