@@ -57,7 +57,20 @@ FLAGS = [
     *f"{ROUNDS} --network.hidden 8 --network.memory 8 --ppo.num-epochs 1 --ppo.num-minibatches 2".split(),
     *["--hyper.learning-rate", "0.01", "--selection.every", "3", "--selection.fraction", "0.5"],
 ]
+STOP = ROUNDS - 5
 SAVE_EVERY_CHUNK = "import sys; from softsim import cli, run; run.CHECKPOINT_SECONDS = 0.0; cli.main(sys.argv[1:])"
+STOP_ITSELF = f"""
+import os, signal, sys
+from softsim import cli, run
+run.CHECKPOINT_SECONDS = 1e9  # nothing is saved but for the signal
+append = run.MetricsLog.append
+def append_and_stop(self, done, *rest):
+    append(self, done, *rest)
+    if done == {STOP}:
+        os.kill(os.getpid(), signal.SIGTERM)
+run.MetricsLog.append = append_and_stop
+cli.main(sys.argv[1:])
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,14 +190,14 @@ def test_a_finished_run_started_again_changes_nothing(finished, copied):
 
 
 class Process:
-    """A run in a process of its own that saves after every chunk."""
+    """A run in a process of its own."""
 
-    def __init__(self, folder: Path, compiling: dict):
+    def __init__(self, script: str, folder: Path, compiling: dict):
         options = {name.upper(): str(value) for name, value in compiling.items()}
         command = ["train", *FLAGS, "--run", str(folder), "--quiet", "--json", "--no-compile-cache"]
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SAVE_EVERY_CHUNK, *command],
+            [sys.executable, "-c", script, *command],
             env=os.environ | options | {"JAX_PLATFORMS": jax.default_backend()},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -198,9 +211,8 @@ class Process:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def end_by(self, number: signal.Signals) -> tuple[int, str]:
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=120)
+    def end(self) -> tuple[int, str]:
+        _, errors = self.process.communicate(timeout=240)
         return self.process.returncode, errors
 
 
@@ -208,13 +220,11 @@ class Process:
 def interrupted(finished, compiling, tmp_path_factory):
     """The same run, killed, started again, asked to stop, and started again; with what was seen on the way."""
     folder = tmp_path_factory.mktemp("runs") / "interrupted"
-    killed = Process(folder, compiling)
+    killed = Process(SAVE_EVERY_CHUNK, folder, compiling)
     killed.wait_for_checkpoint_after(1)
-    code, _ = killed.end_by(signal.SIGKILL)
-    seen = {"kill": (code, steps(folder))}
-    stopped = Process(folder, compiling)
-    stopped.wait_for_checkpoint_after(steps(folder)[-1])
-    code, errors = stopped.end_by(signal.SIGTERM)
+    killed.process.kill()
+    seen = {"kill": (killed.end()[0], steps(folder))}
+    code, errors = Process(STOP_ITSELF, folder, compiling).end()
     lines = len((folder / "metrics.jsonl").read_text().splitlines())
     seen["stop"] = (code, errors, steps(folder), lines)
     return folder, seen, run.train(folder, CONFIG)
@@ -223,15 +233,14 @@ def interrupted(finished, compiling, tmp_path_factory):
 def test_a_killed_run_dies_in_the_middle(interrupted):
     code, saved = interrupted[1]["kill"]
     assert code == -signal.SIGKILL
-    assert 0 < saved[-1] < ROUNDS
+    assert 0 < saved[-1] < STOP
 
 
 def test_a_stopped_run_saves_and_says_so(interrupted):
     """SIGTERM: the chunk in progress is finished and saved, and the exit code is the shell's for that signal."""
     code, errors, saved, lines = interrupted[1]["stop"]
     assert code == 128 + signal.SIGTERM
-    assert interrupted[1]["kill"][1][-1] < saved[-1] < ROUNDS
-    assert lines == saved[-1]
+    assert lines == saved[-1] == STOP
     assert "SIGTERM" in errors
     assert "Traceback" not in errors
 
