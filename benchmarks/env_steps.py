@@ -11,13 +11,12 @@ from typing import Annotated
 import tyro
 
 from softsim import bench
+from softsim.envs import GRID_GAMES
 from softsim.types import UserError
-
-GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
 
 
 def measure(
-    games: tuple[str, ...] = GAMES,
+    games: tuple[str, ...] = GRID_GAMES,
     num_envs: tuple[int, ...] = (1024,),
     mixed: bool = False,
     num_steps: int | None = None,

@@ -26,8 +26,7 @@ from softsim.types import Array, Environment, PyTree, Timestep, UserError, struc
 
 Row = dict[str, Any]
 
-STEPS_PER_BLOCK = 8
-"""A loop of known length inside one of unknown length: one program runs for as long as is asked."""
+STEPS_TO_CALIBRATE = 8
 
 SECONDS_PER_REPEAT = 0.7
 """What calibration aims at: long against the clock and the scheduler, short enough to wait for."""
@@ -94,29 +93,21 @@ def measure_world(
 ) -> Row:
     """Measure one world as `bench_env` says. Situations have leaves [G, ...]; environment e plays `e % G`."""
     table, params, running = prepare(world, situations, num_envs, jax.random.key(seed))
-    steps_per_block = STEPS_PER_BLOCK if num_steps is None else num_steps
 
-    def run(params, running, num_blocks):
-        def step(running, _):
-            return advance(table, params, running), None
-
-        def block(_, running):
-            return jax.lax.scan(step, running, None, steps_per_block)[0]
-
-        return jax.lax.fori_loop(0, num_blocks, block, running)
+    def run(params, running, steps):  # as many as asked, by one program
+        return jax.lax.fori_loop(0, steps, lambda _, running: advance(table, params, running), running)
 
     program, compile_s = compiled(jax.jit(run, donate_argnums=1), params, running, 1)
     running, _ = timed(program, params, running, 1)
-    num_blocks = 1
-    if num_steps is None:
-        running, spent = timed(program, params, running, 1)
-        num_blocks = max(1, round(SECONDS_PER_REPEAT / spent))
+    steps = num_steps
+    if steps is None:
+        running, spent = timed(program, params, running, STEPS_TO_CALIBRATE)
+        steps = max(1, round(SECONDS_PER_REPEAT / spent * STEPS_TO_CALIBRATE))
     resets, seconds = int(running.resets), []
     for _ in range(repeats):
-        running, spent = timed(program, params, running, num_blocks)
+        running, spent = timed(program, params, running, steps)
         seconds.append(spent)
 
-    steps = num_blocks * steps_per_block
     row = rates(game, num_envs, agents_in_play(running.play.timestep), steps, seconds, compile_s)
     row |= {
         "state_bytes": size_of(running.play.state) // num_envs,

@@ -16,13 +16,12 @@ from typing import Annotated, Any
 import tyro
 
 from softsim import run
-from softsim.envs import names
+from softsim.envs import GRID_GAMES, names
 from softsim.presets import PRESETS, RunConfig, describe
 from softsim.run import Interrupted
 from softsim.types import UserError
 
 Config = Annotated[RunConfig, tyro.conf.arg(name="")]
-GRID_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
 
 
 @dataclasses.dataclass(frozen=True)

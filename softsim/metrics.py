@@ -27,7 +27,9 @@ class MetricsLog:
         """Drop what was written about rounds after the first `done`, which will be done again."""
         if self.lines.exists():
             kept = [line for line in self.lines.read_text().splitlines() if self._round(line) <= done]
-            self.lines.write_text("".join(line + "\n" for line in kept))
+            unfinished = self.lines.with_suffix(".tmp")
+            unfinished.write_text("".join(line + "\n" for line in kept))
+            unfinished.replace(self.lines)
         for path in self.members.glob("round_*.npz"):
             if int(path.stem.split("_")[1]) > done:
                 path.unlink()

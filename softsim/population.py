@@ -45,7 +45,7 @@ def found(key: Array, policy: Policy, learner: Learner, hyper: PyTree, num_membe
     mind = jax.vmap(lambda i: policy.init(jax.random.fold_in(key, i)))(member)
     return Population(
         mind=mind,
-        learner=jax.vmap(learner.init)(mind),
+        learner=jax.vmap(learner.init, axis_size=num_members)(mind),
         hyper=jax.tree.map(lambda number: jnp.full(num_members, number, jnp.float32), hyper),
         fitness=jnp.full(num_members, jnp.nan, jnp.float32),
         lineage=Lineage(member, member, jnp.zeros_like(member)),

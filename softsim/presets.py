@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from softsim.envs import declare, make
+from softsim.envs import GRID_GAMES, declare, make
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
 from softsim.train import HyperConfig, Program, SelectionConfig, TrainConfig, assemble
@@ -91,13 +91,7 @@ PRESETS: dict[str, RunConfig] = {
         ),
     ),
     "five_games": RunConfig(
-        game=(
-            "commons_harvest_open",
-            "commons_harvest_closed",
-            "commons_harvest_partnership",
-            "clean_up",
-            "coins",
-        ),
+        game=GRID_GAMES,
         horizon=128,
         train=TrainConfig(
             num_populations=2,

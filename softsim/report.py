@@ -24,8 +24,7 @@ def picture(
     from matplotlib.figure import Figure
 
     train, world = config.train, program.table.world
-    per_round = train.num_populations * train.num_envs * train.num_steps * train.updates_per_round
-    steps = np.arange(1, len(history["return"]) + 1) * per_round * world.num_agents
+    steps = np.arange(1, len(history["return"]) + 1) * train.env_steps_per_round * world.num_agents
     figure = Figure(figsize=(11, 7), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)

@@ -161,13 +161,14 @@ def think(
 
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
     """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
-    key_step, key_reset = split_each(key, 2)
+    key = of_environments(table, key)
     over = play.timestep.last
     action = action.reshape(-1, table.world.num_agents)
-    stepped = jax.vmap(table.world.step)(of_environments(table, key_step), params, play.state, action)
+    stepped = jax.vmap(table.world.step)(key, params, play.state, action)
 
     def restart(stepped):
-        fresh = jax.vmap(table.world.reset)(of_environments(table, key_reset), params)
+        # Of the step and the reset of one environment only one is kept, so one key serves either.
+        fresh = jax.vmap(table.world.reset)(jax.random.clone(key), params)
         return jax.tree.map(lambda a, b: jnp.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), fresh, stepped)
 
     return jax.lax.cond(over.any(), restart, lambda stepped: stepped, stepped)

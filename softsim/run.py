@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,9 @@ class Stopper:
 
     def __enter__(self) -> Stopper:
         self.number = 0
-        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        # Python takes signals in the main thread only; in another, training goes on without them.
+        watched = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        self.before = {number: signal.signal(number, self._note) for number in watched}
         return self
 
     def _note(self, number: int, frame: Any) -> None:
@@ -160,7 +163,7 @@ def train(folder: Path, config: RunConfig, report: Report = lambda row: None) ->
         state, path, seconds = loop(program, compiled, state, done, path, folder, log, report, stopper, at_random)
     summary = summarize(folder, config, program, log, at_random)
     rounds = config.train.num_rounds - done
-    rate = env_steps(config) * rounds / seconds if rounds else None
+    rate = config.train.env_steps_per_round * rounds / seconds if rounds else None
     return summary | {
         "checkpoint": str(path),
         "state_sha256": checkpoint.digest(state),
@@ -188,7 +191,6 @@ def loop(
     config, world = program.config, program.table.world
     events = getattr(world, "event_names", ())
     seconds, saved = 0.0, time.perf_counter()
-    per_round = config.num_populations * config.num_envs * config.num_steps * config.updates_per_round
     while done < config.num_rounds:
         start = time.perf_counter()
         state, metrics = compiled(state, program.situations)
@@ -200,19 +202,13 @@ def loop(
         if final or stopper.number or time.perf_counter() - saved > CHECKPOINT_SECONDS:
             path, saved = checkpoint.save(folder / "checkpoints", done, state), time.perf_counter()
         newest = {name: float(np.mean(values[-1][:, : config.num_members])) for name, values in metrics.items()}
-        rate = per_round * config.rounds_per_chunk / took
+        rate = config.env_steps_per_round * config.rounds_per_chunk / took
         left = (config.num_rounds - done) / config.rounds_per_chunk * took
         progress = {"phase": "training", "done": done, "rounds": config.num_rounds, "seconds_left": left}
         report(newest | progress | {"agent_steps_per_s": rate * world.num_agents, "return_random": at_random})
         if stopper.number and not final:
             raise Interrupted(stopper.number)
     return state, path, seconds
-
-
-def env_steps(config: RunConfig) -> int:
-    """Environment steps of one round."""
-    train = config.train
-    return train.num_populations * train.num_envs * train.num_steps * train.updates_per_round
 
 
 def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog, at_random: float) -> dict[str, Any]:

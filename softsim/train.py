@@ -64,6 +64,11 @@ class TrainConfig:
     hyper: HyperConfig = HyperConfig()
     selection: SelectionConfig = SelectionConfig()
 
+    @property
+    def env_steps_per_round(self) -> int:
+        """Environment steps of one round, over all populations."""
+        return self.num_populations * self.num_envs * self.num_steps * self.updates_per_round
+
 
 @struct
 class TrainState:

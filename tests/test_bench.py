@@ -78,10 +78,10 @@ def test_agents_are_counted_where_they_play():
     assert row["phases"] == ["move"]
 
 
-def test_calibration_makes_whole_blocks(monkeypatch):
+def test_calibration_makes_at_least_a_step(monkeypatch):
     monkeypatch.setattr(bench, "SECONDS_PER_REPEAT", 1e-9)
     (row,) = bench.bench_env(["chicken"], 2, repeats=1)
-    assert row["num_steps"] == bench.STEPS_PER_BLOCK
+    assert row["num_steps"] == 1
 
 
 @pytest.mark.parametrize("games", [["prisoners_dilemma"], ["clean_up", "coins"]])

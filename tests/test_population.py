@@ -14,6 +14,7 @@ from softsim import population
 from softsim.learners.ppo import Hyper, ppo
 from softsim.learners.strategies import scripted
 from softsim.population import Lineage, Population, Selection
+from softsim.types import Learner
 
 FIELDS = [field.name for field in dataclasses.fields(Hyper)]
 BOUNDED = ("gamma", "gae_lambda")  # said here anew: what mutates is their distance to 1
@@ -183,3 +184,13 @@ def test_founders():
     assert many.lineage.parent.tolist() == many.lineage.founder.tolist() == list(range(6))
     assert many.lineage.born.tolist() == [0] * 6
     assert all(leaf.tolist() == [0.5] * 6 and leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(many.hyper))
+
+
+def test_founders_may_have_neither_weights_nor_an_optimiser():
+    """A scripted mind among the learners, say."""
+    policy = scripted(2, 2, lambda percept: jnp.zeros(2))
+    idle = Learner(init=lambda params: (), update=lambda key, hyper, params, state, trajectory: (params, state, {}))
+    hyper = Hyper(**dict.fromkeys(FIELDS, 0.5))
+    people = population.found(jax.random.key(0), policy, idle, hyper, 3)
+    assert people.mind == people.learner == ()
+    assert people.fitness.shape == (3,)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -407,3 +408,22 @@ def test_a_config_file_that_is_none_is_refused(command, text, tmp_path, capsys):
     else:
         refused(["eval", str(tmp_path)], capsys)
     assert (tmp_path / "config.json").read_bytes() == text
+
+
+def test_outside_the_main_thread_signals_are_left_alone():
+    """Python lets nobody else set handlers; a notebook's worker can train all the same."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with run.Stopper() as stopper:
+                assert stopper.number == 0
+        except BaseException as error:
+            failures.append(error)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not failures
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -15,11 +15,12 @@ from softsim.envs.game import (
     Touch,
 )
 from softsim.envs.matrix import MatrixGame, MatrixWorld, compile_matrix_games
-from softsim.envs.registry import declare, make, names
+from softsim.envs.registry import GRID_GAMES, declare, make, names
 from softsim.envs.spec import View, WorldSpec
 from softsim.envs.world import GridWorld
 
 __all__ = [
+    "GRID_GAMES",
     "Beam",
     "Cell",
     "Decay",

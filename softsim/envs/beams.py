@@ -1,8 +1,8 @@
 """What a beam strikes.
 
-A beam of length L and half-width R is 2R + 1 rays (games.md: the geometry is Melting Pot's `hitBeam`). The ray of lane
-x goes |x| cells sideways and then L - |x| cells ahead, so every ray has L cells, and a ray that is blocked sideways has
-no continuation. A ray ends at the first cell that stops it; that cell is struck too.
+A beam of length L and half-width R is 2R + 1 rays, the geometry of Melting Pot's `hitBeam`. The ray of lane x goes
+|x| cells sideways and then L - |x| cells ahead, so every ray has L cells, and a ray that is blocked sideways has no
+continuation. A ray ends at the first cell that stops it; that cell is struck too.
 """
 
 from __future__ import annotations

@@ -30,6 +30,10 @@ GAMES: dict[str, Callable[..., Game | MatrixGame]] = {
 }
 
 
+GRID_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
+"""Those with a map; they can be stepped side by side."""
+
+
 def names() -> list[str]:
     """List the games that `make` knows."""
     return list(GAMES)

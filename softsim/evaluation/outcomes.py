@@ -34,8 +34,13 @@ def mixed_play(table: rollout.Table, num_steps: int, key: Array, situations: PyT
 
 
 def random_return(program: Program, num_envs: int = 256) -> float:
-    """Mean return per episode, over as many steps as a round has, where everyone acts at random."""
+    """Mean return per episode, over as many steps as a round has, where everyone acts at random.
+
+    Args:
+        num_envs: environments at the least.
+    """
     world = program.table.world
+    num_envs = max(num_envs, jax.tree.leaves(program.situations)[0].shape[0])  # every situation is played
     policy = strategies.random(world.num_actions, world.num_agents)
     table = rollout.Table(world, policy, 1, (), 1, num_envs)
     steps = program.config.num_steps * program.config.updates_per_round

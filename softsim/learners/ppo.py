@@ -119,7 +119,7 @@ def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
             gradient, metrics = jax.grad(lambda params: loss(policy, hyper, params, batch, ahead), has_aux=True)(params)
             direction, state = optimizer.update(gradient, state, params)
             params = jax.tree.map(lambda p, d: p - hyper.learning_rate * d, params, direction)
-            return (params, state), metrics | {"gradient_norm": optax.global_norm(gradient)}
+            return (params, state), metrics | {"gradient_norm": optax.tree.norm(gradient)}
 
         orders = jax.vmap(lambda key: jax.random.permutation(key, num_seats))(jax.random.split(key, config.num_epochs))
         batches = orders.reshape(config.num_epochs * config.num_minibatches, -1)

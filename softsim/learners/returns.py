@@ -26,13 +26,11 @@ def generalized_advantage(
         [T] float32.
     """
     played = ~last[:-1]
-    goes_on = ~last[1:]
     delta = reward + gamma * discount * value[1:] - value[:-1]
 
     def back(advantage, step):
-        delta, discount, played, goes_on = step
-        advantage = delta + gamma * gae_lambda * discount * jnp.where(goes_on, advantage, 0.0)
-        advantage = jnp.where(played, advantage, 0.0)
+        delta, discount, played = step
+        advantage = jnp.where(played, delta + gamma * gae_lambda * discount * advantage, 0.0)
         return advantage, advantage
 
-    return jax.lax.scan(back, jnp.zeros_like(value[0]), (delta, discount, played, goes_on), reverse=True)[1]
+    return jax.lax.scan(back, jnp.zeros_like(value[0]), (delta, discount, played), reverse=True)[1]

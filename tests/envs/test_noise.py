@@ -211,7 +211,7 @@ def test_whether_and_where_something_emerges_are_independent():
     assert abs(correlation(*np.array(there, float))) < LIMIT
 
 
-@pytest.mark.parametrize("side", [16, 64, 256])
+@pytest.mark.parametrize("side", [30, 128, 256])
 def test_something_emerges_anywhere_on_a_large_map(side):
     """As often in the lower half as in the upper."""
     law = Emergence(
