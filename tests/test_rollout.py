@@ -172,7 +172,7 @@ class PlainLoop:
     def move(self, key):
         """Step or reset every environment, and write down what came of it."""
         before = self.shown
-        key_step, key_reset = (jax.random.split(key, E) for key in jax.random.split(key))
+        keys = jax.random.split(key, E)
         chooses = {
             (e, a): before[e].agent_mask[a] and before[e].action_mask[a].sum() > 1 and not before[e].last
             for e, a in self.sitter
@@ -181,9 +181,9 @@ class PlainLoop:
         for e in range(E):
             action = jnp.int32([self.action[e, a] for a in range(A)])
             if before[e].last:
-                self.states[e], after = self.reset(key_reset[e], self.worth[e])
+                self.states[e], after = self.reset(keys[e], self.worth[e])
             else:
-                self.states[e], after = self.step(key_step[e], self.worth[e], self.states[e], action)
+                self.states[e], after = self.step(keys[e], self.worth[e], self.states[e], action)
             self.shown.append(jax.device_get(after))
         for (e, a), (m, s) in self.sitter.items():
             after, others = self.shown[e], [(e, (a + 1 + j) % A) for j in range(A - 1)]
