@@ -10,13 +10,15 @@ import difflib
 import json
 import math
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from softsim import run
-from softsim.envs import GRID_GAMES, names
+from softsim.envs import GRID_GAMES, declare, names
+from softsim.envs.vocabulary import ACTIONS
 from softsim.presets import PRESETS, RunConfig, describe
 from softsim.run import Interrupted
 from softsim.types import UserError
@@ -48,22 +50,19 @@ class Train:
 
 @dataclasses.dataclass(frozen=True)
 class Games:
-    """List the games, or show one."""
+    """List the games, or those of a family, or show one."""
 
-    name: Annotated[str | None, tyro.conf.Positional] = None
+    name: Annotated[str | None, tyro.conf.Positional] = None  # of a game or a family
     json: bool = False  # end with one JSON object on standard output
 
     def __call__(self) -> tuple[dict[str, Any], str]:
-        from softsim.envs.render import draw_start
-        from softsim.report import format_table
-
-        if self.name:
-            game = describe(self.name)
-            lines = [f"{field}: {', '.join(v) if isinstance(v, list) else v}" for field, v in game.items()]
-            return {"games": [game]}, "\n".join([*lines, "", draw_start(self.name)]).rstrip()
         games = [describe(name) for name in names()]
-        rows = [[g["name"], g["num_agents"], f"{g['height']}x{g['width']}", g["dilemma"], g["question"]] for g in games]
-        return {"games": games}, format_table(["game", "agents", "map", "dilemma", "question"], rows)
+        family = [game for game in games if game["family"] == self.name]
+        if self.name is None:
+            return {"games": games}, list_games(games)
+        if family and self.name not in names():
+            return {"games": family}, list_family(family)
+        return {"games": [describe(self.name)]}, show_game(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +208,77 @@ def explain_run(summary: dict[str, Any]) -> str:
             f"run {s['run']}, checkpoint {s['checkpoint']}, picture {s['picture']}",
         ]
     )
+
+
+MANY_GAMES = 30
+"""A family with more games than this is one entry of the list."""
+
+
+def list_games(games: list[dict[str, Any]]) -> str:
+    """Lay out all games, two lines each: what is played, and what is asked."""
+    from softsim.report import format_table
+
+    families: dict[str, list[dict[str, Any]]] = {}
+    for game in games:
+        families.setdefault(game["family"], []).append(game)
+    rows, asked = [], []
+    for family, members in families.items():
+        if len(members) > MANY_GAMES:
+            kinds = dict.fromkeys(game["dilemma"] for game in members)
+            members = [members[0] | {"name": f"{family} ({len(members)} games)", "dilemma": ", ".join(kinds)}]
+            members[0]["question"] = f"`softsim games {family}` lists them."
+        for game in members:
+            rows.append([game["name"], game["num_agents"], extent(game), acts(game)])
+            asked.append(textwrap.fill(f"{game['dilemma']}: {game['question']}", 112, initial_indent=" " * 4))
+    header, *lines = format_table(["game", "agents", "map", "actions"], rows).splitlines()
+    several = [f"{family} ({len(members)})" for family, members in families.items() if len(members) > 1]
+    return "\n".join(
+        [
+            header,
+            *(text for pair in zip(lines, asked, strict=True) for text in pair),
+            "",
+            f"{len(games)} games in {len(families)} families, of which have several: {', '.join(several)}.",
+            "`softsim games NAME` shows one game, or lists a family. Moves are " + ", ".join(ACTIONS) + ".",
+        ]
+    )
+
+
+def list_family(games: list[dict[str, Any]]) -> str:
+    """Lay out the games of one family, a line each."""
+    from softsim.report import format_table
+
+    rows = [[g["name"], g["num_agents"], extent(g), acts(g), g["dilemma"], g["question"]] for g in games]
+    return format_table(["game", "agents", "map", "actions", "dilemma", "question"], rows)
+
+
+def extent(game: dict[str, Any]) -> str:
+    """Size of the map, if there is one."""
+    height, width = game["height"], game["width"]
+    return f"{height}x{width}" if height * width > 1 else "-"
+
+
+def acts(game: dict[str, Any]) -> str:
+    """Actions in short: those that all games with a map share are moves."""
+    own = [action for action in game["actions"] if action not in ACTIONS]
+    return ", ".join(own if len(own) == len(game["actions"]) else ["moves", *own])
+
+
+def show_game(name: str) -> str:
+    """Lay out one game: its fields, its map or payoffs, and its rules in words."""
+    from softsim.envs.describe import equilibria, legend, payoffs, sections
+    from softsim.envs.matrix import MatrixGame
+    from softsim.report import format_table
+
+    game = declare(name)
+    lines = [f"{field}: {', '.join(v) if isinstance(v, list) else v}" for field, v in describe(name).items()]
+    if isinstance(game, MatrixGame):
+        header, *rows = payoffs(game)
+        lines += ["", format_table(header, rows), "", f"pure equilibria: {'; '.join(equilibria(game)) or 'none'}"]
+    else:
+        lines += ["", *game.rows, "", *(f"{symbol}  {meaning}" for symbol, meaning in legend(game).items())]
+    for heading, sentences in sections(game).items():
+        lines += ["", heading, *(f"- {sentence}" for sentence in sentences)]
+    return "\n".join(lines).replace("`", "")
 
 
 def finite(value: Any) -> Any:

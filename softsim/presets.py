@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from softsim.envs import GRID_GAMES, declare, make
+from softsim.envs.describe import summary
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
 from softsim.train import HyperConfig, Program, SelectionConfig, TrainConfig, assemble
@@ -109,17 +110,9 @@ PRESETS: dict[str, RunConfig] = {
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What `softsim games` says of one game."""
-    game = declare(name)
-    world, _ = make(name)
-    spec = getattr(world, "spec", None)
-    return {
-        "name": name,
-        "family": game.family,
-        "num_agents": game.num_agents,
-        "height": spec.height if spec else 1,
-        "width": spec.width if spec else 1,
-        "actions": list(getattr(world, "action_names", range(world.num_actions))),
-        "question": game.question,
-        "dilemma": game.dilemma,
-    }
+    """What `softsim games` says of one game.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    return summary(declare(name))

@@ -57,9 +57,13 @@ def test_each_game_alone_has_a_row():
     for row in rows:
         assert_complete(row)
         assert (row["num_envs"], row["num_steps"], row["repeats"]) == (4, 3, 3)
-    # One step counter, an int32; moves [A, A, K] and payoffs [A], float32.
-    assert [row["state_bytes"] for row in rows] == [4, 4]
-    assert [row["observation_bytes"] for row in rows] == [4 * (2 * 2 * 2 + 2), 4 * (5 * 5 * 2 + 5)]
+    for row, shape in zip(rows, ((2, 2), (5, 2)), strict=True):
+        num_agents, num_moves = shape
+        observation = 4 * (num_agents**2 * num_moves + num_agents + num_agents**2)  # moves, payoffs, who is waited for
+        assert row["observation_bytes"] == observation
+        # Two counters, the moves and payoffs of the round, and who sees whose move.
+        assert row["state_bytes"] == 4 * 2 + 4 * num_agents + 4 * num_agents + num_agents**2
+
 
 
 def test_mixed_games_have_one_row_together(mixed):

@@ -5,6 +5,7 @@ Several games compiled together share one static spec, the smallest that covers 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +15,33 @@ import numpy
 
 from softsim.envs import params as data
 from softsim.envs.checks import check
-from softsim.envs.game import Enter, Game, Struck, Touch
+from softsim.envs.game import Game, Hit, Struck
 from softsim.envs.params import EnvParams
-from softsim.envs.rules import ENTER, KEEP, STRUCK, TOUCH
-from softsim.envs.spec import PHASES, WorldSpec
-from softsim.envs.vocabulary import DARK, ITEMS, NUM_SYMBOLS
+from softsim.envs.phases import derive_phases
+from softsim.envs.spec import View, WorldSpec
+from softsim.envs.tabulate import (
+    Names,
+    full,
+    lay_out,
+    scalars,
+    tabulate_bag,
+    tabulate_beams,
+    tabulate_decay,
+    tabulate_emergence,
+    tabulate_encounter,
+    tabulate_goals,
+    tabulate_growth,
+    tabulate_income,
+    tabulate_need,
+    tabulate_rules,
+    tabulate_scatter,
+    tabulate_sight,
+    tabulate_work,
+)
+from softsim.envs.vocabulary import BEAMS, DARK, ITEMS, NUM_SYMBOLS
 from softsim.envs.world import GridWorld
 from softsim.types import UserError
 
-Columns = dict[str, Any]
 np: Any = numpy  # leaves stay NumPy until the games are stacked, which the types of their fields do not say
 
 
@@ -38,159 +57,67 @@ def number_items(games: Sequence[Game]) -> dict[str, int]:
     return ids
 
 
-def derive_phases(games: Sequence[Game]) -> tuple[str, ...]:
-    """Find which phases the games need, so that a simple game does not pay for the others'."""
-    rules = [rule.on for game in games for rule in game.rules]
-    laws = [law for game in games for law in game.growth]
-    beams = [beam for game in games for beam in game.beams]
-    needs = {
-        "move": True,
-        "touch": any(isinstance(on, Touch) for on in rules),
-        "enter": any(isinstance(on, (Enter, Touch)) for on in rules),
-        "beam": bool(beams),
-        "strike": any(isinstance(on, Struck) for on in rules),
-        "respawn": any(beam.strikes_agents for beam in beams),  # `removes_for` is data: it may become more than 0
-        "grow": any(law.rate is not None for law in laws),
-        "crowd": any(law.offsets for law in laws),
-        "slow": any(law.slowed_by for law in laws),
-        "emerge": any(law.per_step is not None for law in laws),
-        "decay": any(game.decay for game in games),
-    }
-    return tuple(phase for phase in PHASES if needs[phase])
+def ordered_beams(games: Sequence[Game]) -> tuple[str, ...]:
+    """The beams of the games, those of the vocabulary first and in its order."""
+    names = dict.fromkeys(beam.name for game in games for beam in game.beams)
+    return tuple([name for name in BEAMS if name in names] + [name for name in names if name not in BEAMS])
+
+
+def chain_length(game: Game) -> int:
+    """Most rules that one event may have to be tried against."""
+    on = [rule.on for rule in game.rules]
+    return max((on.count(event) for event in on), default=1)
+
+
+def most_hits(game: Game, kind: type[Struck] | type[Hit]) -> int:
+    """Most cells, or agents, that one shot of the game's strikes by rules: one per ray, or all that it passes."""
+    ruled = {rule.on.by for rule in game.rules if isinstance(rule.on, kind)}
+    beams = [beam for beam in game.beams if beam.name in ruled]
+    return max(((2 * beam.half_width + 1) * (beam.length if beam.passes else 1) for beam in beams), default=0)
 
 
 def derive_spec(games: Sequence[Game], ids: Mapping[str, int]) -> WorldSpec:
     """Find the smallest spec that covers the games."""
-    views = {game.view for game in games}
-    if len(views) > 1:
-        raise UserError(f"view: games compiled together share one view, and these have {len(views)}: {views}.")
-    beams = {beam.name: beam for game in games for beam in game.beams}
+    views = [game.view for game in games]
     everything = [beam for game in games for beam in game.beams]
     cellwise = [[law for law in game.growth if law.rate is not None] for game in games]
+    emergent = [[law for law in game.growth if law.rate is None] for game in games]
     laws = [law for game in cellwise for law in game]
     names = [name for game in games for name in game.item_names()]
+    draws = [draw for game in games for draw in game.draws]
+    tries = [law.per_try is not None for game in emergent for law in game]
+    sites = [{cell.site for row in game.cells() for cell in row if cell.site} for game in games]
     return WorldSpec(
         height=max(len(game.rows) for game in games),
         width=max(len(line) for game in games for line in game.rows),
         num_agents=max(game.num_agents for game in games),
-        view=views.pop(),
+        view=View(*(max(getattr(view, side) for view in views) for side in ("ahead", "behind", "side"))),
         num_items=max(DARK, *(ids[name] for name in names)) + 1,
         num_roles=max(len(game.roles) for game in games),
-        num_rules=max(len(game.rules) for game in games) + 1,
-        beams=tuple(beams),
+        num_rules=max(len(game.all_rules()) for game in games) + 1,
+        beams=ordered_beams(games),
         beam_length=max((beam.length for beam in everything), default=0),
         beam_half_width=max((beam.half_width for beam in everything), default=0),
         num_growths=max(map(len, cellwise)),
         num_crowds=max(sum(bool(law.offsets) for law in game) for game in cellwise),
         neighbours=tuple(sorted(set().union(*(law.offsets for law in laws)))),
-        num_choices=max((len(law.items) for law in laws), default=1),
-        num_emergences=max(sum(law.per_step is not None for law in game.growth) for game in games),
+        num_choices=max((len(law.items) for law in (*laws, *draws)), default=1),
+        num_emergences=max(map(len, emergent)),
         num_spawns=max(sum(bool(cell.spawn) for row in game.cells() for cell in row) for game in games),
         events=tuple(dict.fromkeys(event for game in games for event in game.event_names())),
         phases=derive_phases(games),
+        num_tries=max(map(chain_length, games)),
+        num_hits=max(most_hits(game, Struck) for game in games),
+        num_struck=max(most_hits(game, Hit) for game in games),
+        num_slots=max(len(game.bag) for game in games),
+        num_scatters=max(len(game.draws) for game in games),
+        num_natures=max(game.nature.count if game.nature else 0 for game in games),
+        num_goals=max(len(game.goals) for game in games),
+        num_tracked=max(2 if game.trick else 0 for game in games),
+        lot=max((draw.count or 0 for game in games for draw in game.draws), default=0),
+        burst=3 if any(tries) else 1,
+        num_sites=max(map(len, sites)) + 1,
     )
-
-
-def lay_out(game: Game, spec: WorldSpec, ids: Mapping[str, int], sites: Mapping[str, int]) -> data.Layout:
-    grid = (spec.height, spec.width)
-    cell, site = np.full(grid, ids["wall"], np.uint8), np.zeros(grid, np.uint8)
-    spawn, start, later = (np.zeros(spec.num_spawns, kind) for kind in (np.int32, bool, bool))
-    x = 0
-    for r, row in enumerate(game.cells()):
-        for c, here in enumerate(row):
-            cell[r, c], site[r, c] = ids[here.item], sites.get(here.site or "", 0)
-            if here.spawn:
-                spawn[x] = r * spec.width + c
-                start[x], later[x] = here.spawn in ("start", "always"), here.spawn in ("later", "always")
-                x += 1
-    solid = np.zeros(spec.num_items, bool)
-    solid[[ids[item] for item in game.solid]] = True
-    return data.Layout(cell, site, solid, spawn, start, later)
-
-
-def tabulate_rules(game: Game, spec: WorldSpec, ids: Mapping[str, int]) -> data.Rules:
-    lookup = np.zeros((2 + len(spec.beams), spec.num_roles, spec.num_items), np.uint8)
-    rows: Columns = {
-        "becomes": np.full(spec.num_rules, KEEP, np.uint8),
-        "reward": np.zeros(spec.num_rules, np.float32),
-        "reward_others": np.zeros(spec.num_rules, np.float32),
-        "freeze": np.zeros(spec.num_rules, np.int32),
-        "event": np.full(spec.num_rules, -1, np.int32),
-    }
-    for q, rule in enumerate(game.rules, 1):
-        if isinstance(rule.on, Struck):
-            trigger = STRUCK + spec.beams.index(rule.on.by)
-        else:
-            trigger = ENTER if isinstance(rule.on, Enter) else TOUCH
-        roles = [game.roles.index(rule.role)] if rule.role else range(len(game.roles))
-        for role in roles:
-            if lookup[trigger, role, ids[rule.on.item]]:
-                raise UserError(f"{game.name}: rules[{q - 1}] is a second rule on {rule.on}; one is allowed.")
-            lookup[trigger, role, ids[rule.on.item]] = q
-        rows["becomes"][q] = ids[rule.becomes] if rule.becomes else KEEP
-        rows["reward"][q], rows["reward_others"][q], rows["freeze"][q] = rule.reward, rule.reward_others, rule.freeze
-        rows["event"][q] = spec.events.index(rule.event) if rule.event else -1
-    return data.Rules(lookup=lookup, **rows)
-
-
-def tabulate_beams(game: Game, spec: WorldSpec, ids: Mapping[str, int]) -> data.Beams:
-    count = len(spec.beams)
-    stops = np.zeros((count, spec.num_items), bool)
-    stops[:, [ids[item] for item in game.solid]] = True
-    integers = ("length", "half_width", "cooldown", "removes_for", "freezes_for")
-    columns: Columns = {
-        "exists": np.zeros(count, bool),
-        "strikes_agents": np.zeros(count, bool),
-        "event": np.full(count, -1, np.int32),
-    }
-    columns |= {field: np.zeros(count, np.int32) for field in integers}
-    columns |= {field: np.zeros(count, np.float32) for field in ("reward", "fine")}
-    for beam in game.beams:
-        b = spec.beams.index(beam.name)
-        columns["exists"][b] = True
-        columns["event"][b] = spec.events.index(beam.event) if beam.event else -1
-        for field in (*integers, "strikes_agents", "reward", "fine"):
-            columns[field][b] = getattr(beam, field)
-        struck = [r.on.item for r in game.rules if isinstance(r.on, Struck) and r.on.by == beam.name]
-        stops[b, [ids[item] for item in struck if not beam.passes]] = True
-    return data.Beams(stops=stops, **columns)
-
-
-def tabulate_growth(
-    game: Game, spec: WorldSpec, ids: Mapping[str, int], sites: Mapping[str, int], size: Mapping[str, int]
-) -> data.Growth:
-    laws = sorted((law for law in game.growth if law.rate is not None), key=lambda law: not law.offsets)
-    count = spec.num_growths
-    columns: Columns = {field: np.zeros(count, np.uint8) for field in ("site", "over", "slow_item", "slow_site")}
-    columns |= {field: np.zeros(count, np.float32) for field in ("slow_total", "slow_low", "slow_high")}
-    columns["site"][:] = KEEP  # rows beyond the game's own match no site
-    columns["item"] = np.zeros((count, spec.num_choices), np.uint8)
-    columns["num_choices"] = np.ones(count, np.uint32)
-    columns["rate"] = np.zeros((count, 4), np.float32)
-    columns["near"] = np.zeros((count, len(spec.neighbours)), np.uint8)
-    for g, law in enumerate(laws):
-        columns["site"][g], columns["over"][g] = sites[law.on], ids[law.over]
-        columns["item"][g, : len(law.items)] = [ids[item] for item in law.items]
-        columns["num_choices"][g], columns["rate"][g] = len(law.items), law.rates
-        columns["near"][g] = [offset in law.offsets for offset in spec.neighbours]
-        if law.slowed_by:
-            slow = law.slowed_by
-            columns["slow_item"][g], columns["slow_site"][g] = ids[slow.item], sites[slow.of]
-            columns["slow_total"][g] = size[slow.of]
-            columns["slow_low"][g], columns["slow_high"][g] = slow.low, slow.high
-    return data.Growth(**columns)
-
-
-def tabulate_emergence(game: Game, spec: WorldSpec, ids: Mapping[str, int], sites: Mapping[str, int]) -> data.Emergence:
-    columns: Columns = {
-        field: np.zeros(spec.num_emergences, kind)
-        for field, kind in (("site", np.uint8), ("over", np.uint8), ("item", np.uint8), ("rate", np.float32))
-    }
-    columns["after"] = np.zeros(spec.num_emergences, np.int32)
-    for m, law in enumerate(law for law in game.growth if law.per_step is not None):
-        columns["site"][m], columns["over"][m], columns["item"][m] = sites[law.on], ids[law.over], ids[law.items[0]]
-        columns["rate"][m], columns["after"][m] = law.per_step, law.after
-    return data.Emergence(**columns)
 
 
 def tabulate(game: Game, spec: WorldSpec, ids: Mapping[str, int]) -> EnvParams:
@@ -198,41 +125,85 @@ def tabulate(game: Game, spec: WorldSpec, ids: Mapping[str, int]) -> EnvParams:
     cells = [cell.site for row in game.cells() for cell in row if cell.site]
     sites = {name: index for index, name in enumerate(dict.fromkeys(cells), 1)}
     size = {name: cells.count(name) for name in sites}
-    rate, into = np.zeros(spec.num_items, np.float32), np.arange(spec.num_items, dtype=np.uint8)
-    for law in game.decay:
-        rate[ids[law.item]], into[ids[law.item]] = law.rate, ids[law.into]
-    slot = np.arange(spec.num_agents, dtype=np.int32)
-    in_play, nothing = slot < game.num_agents, np.zeros(spec.num_agents, np.float32)
-    ending = game.ending
-    arrays = np.asarray
+    role, slot = ({name: i for i, name in enumerate(given)} for given in (game.roles, game.bag))
+    hand = {name: i for i, name in enumerate(("", *game.hands))}
+    names = Names(spec, ids, sites, role, slot, hand, game.num_agents)
+    cellwise = sorted((law for law in game.growth if law.rate is not None), key=lambda law: not law.offsets)
+    emergent = [law for law in game.growth if law.rate is None]
+    num_agents, ending = spec.num_agents, game.ending
+    roles = full(num_agents, 0, np.int32)
+    roles[: game.num_agents] = [role[name] for name in game.roles_of()]
+    when = full(3, -1, np.int32)
+    when[: len(game.instalments)] = game.instalments
+    nature, speech, meeting, trick = game.nature, game.speech, game.meeting, game.trick
+    zeros, i32, f32, u8 = full(num_agents, 0, np.float32), np.int32, np.float32, np.uint8
     return EnvParams(
-        layout=lay_out(game, spec, ids, sites),
-        agent_mask=arrays(in_play),
-        role=arrays(np.where(in_play, slot % len(game.roles), 0).astype(np.int32)),
-        show_identity=arrays(game.show_identity),
-        rules=tabulate_rules(game, spec, ids),
-        beams=tabulate_beams(game, spec, ids),
-        growth=tabulate_growth(game, spec, ids, sites, size),
-        emergence=tabulate_emergence(game, spec, ids, sites),
-        decay=data.Decay(arrays(rate), arrays(into)),
-        sharing=data.Sharing(
-            arrays(np.eye(spec.num_agents, dtype=np.float32)), arrays(nothing), arrays(nothing), arrays(np.float32(0))
+        layout=lay_out(game, names),
+        agent_mask=np.arange(num_agents) < game.num_agents,
+        role=roles,
+        show_identity=np.asarray(np.bool_(game.show_identity)),
+        sight=tabulate_sight(game, names),
+        scatter=tabulate_scatter(game, names),
+        rules=tabulate_rules(game, names, emergent),
+        work=tabulate_work(game, names),
+        beams=tabulate_beams(game, names),
+        bag=tabulate_bag(game, names),
+        encounter=tabulate_encounter(game, names),
+        debt=data.Debt(when),
+        need=tabulate_need(game, names),
+        nature=scalars(
+            data.Nature,
+            (i32, nature.count if nature else 1),
+            (u8, names.roles(nature.shown) if nature else 0),
+            (i32, nature.period if nature else 0),
+            (i32, -1 if nature is None or nature.first is None else nature.first),
         ),
-        horizon=data.Horizon(
-            *(arrays(np.int32(value)) for value in (ending.maximum, ending.minimum, ending.interval)),
-            arrays(np.float32(ending.rate)),
+        speech=scalars(data.Speech, (f32, speech.fades if speech else 0), (i32, speech.range if speech else 0)),
+        meeting=scalars(
+            data.Meeting,
+            (i32, meeting.period if meeting else 0),
+            (i32, meeting.length if meeting else 0),
+            (f32, meeting.quorum if meeting else 1),
+            (i32, names.beam(meeting.alarm) if meeting and meeting.alarm else -1),
+        ),
+        goals=tabulate_goals(game, names),
+        trick=scalars(
+            data.Trick,
+            (u8, names.site[trick.site] if trick else 0),
+            (i32, trick.until if trick else 0),
+            (f32, trick.swap if trick else 0),
+            (f32, trick.screen if trick else 0),
+            (u8, names.roles(trick.blinds) if trick else 0),
+            (u8, names.roles(trick.hold) if trick else 0),
+            (i32, trick.lead if trick else 0),
+        ),
+        growth=tabulate_growth(cellwise, names, size),
+        emergence=tabulate_emergence(emergent, names),
+        decay=tabulate_decay(game, names),
+        income=tabulate_income(game, names),
+        sharing=data.Sharing(np.eye(num_agents, dtype=np.float32), zeros, zeros, np.asarray(f32(0))),
+        horizon=scalars(
+            data.Horizon,
+            *((i32, value) for value in (ending.maximum, ending.minimum, ending.interval)),
+            (f32, ending.rate),
+            (i32, ending.round),
+            (np.bool_, ending.renew),
         ),
     )
 
 
-def compile_games(games: Sequence[Game]) -> tuple[GridWorld, EnvParams]:
+def compile_games(games: Sequence[Game], world: GridWorld | None = None) -> tuple[GridWorld, EnvParams]:
     """Compile games into one world and their stacked situations.
+
+    Args:
+        world: a world compiled before, into which the games must fit: then nothing needs to be compiled anew, and
+            policies that live in it can play them.
 
     Returns:
         The world, and params with a leading axis of `len(games)`: `jax.vmap(world.step)` steps them side by side.
 
     Raises:
-        UserError: a declaration names what does not exist, or holds a number that is not allowed.
+        UserError: a declaration names what does not exist, holds a number that is not allowed, or does not fit.
     """
     if not games:
         raise UserError("games: none given; at least one is needed.")
@@ -240,5 +211,21 @@ def compile_games(games: Sequence[Game]) -> tuple[GridWorld, EnvParams]:
         check(game)
     ids = number_items(games)
     spec = derive_spec(games, ids)
+    if world is not None:
+        check_fit(games, spec, world.spec)
+        spec = world.spec
     situations = [tabulate(game, spec, ids) for game in games]
     return GridWorld(spec), jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *situations)
+
+
+def check_fit(games: Sequence[Game], needed: WorldSpec, given: WorldSpec) -> None:
+    """Refuse games that a world has no room for."""
+    label = " and ".join(game.name for game in games)
+    for field in dataclasses.fields(WorldSpec):
+        want, have = getattr(needed, field.name), getattr(given, field.name)
+        if isinstance(want, int) and want > have:
+            raise UserError(f"{label}: {field.name} is {want}; the world given has room for {have}.")
+        if isinstance(want, tuple) and (missing := [value for value in want if value not in have]):
+            raise UserError(f"{label}: {field.name} needs {missing[0]!r}, which the world given lacks.")
+        if isinstance(want, View) and any(getattr(want, s) > getattr(have, s) for s in ("ahead", "behind", "side")):
+            raise UserError(f"{label}: view is {want}; the world given sees {have}.")

@@ -17,135 +17,64 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from softsim.envs.parts import (
+    Act,
+    Beam,
+    Cell,
+    Decay,
+    Draw,
+    Encounter,
+    Ending,
+    Enter,
+    Face,
+    Goal,
+    Growth,
+    Hit,
+    Income,
+    Meeting,
+    Nature,
+    Need,
+    Rule,
+    Slot,
+    Slowdown,
+    Speech,
+    Struck,
+    Touch,
+    Trick,
+    Work,
+)
 from softsim.envs.spec import View
 from softsim.types import UserError
 
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """What a map symbol stands for: the item lying there at first, what may grow there, who may appear there."""
-
-    item: str = "floor"
-    site: str | None = None
-    spawn: str = ""  # "" never, "start" when an episode begins, "later" for those who return, "always" both
-
-
-@dataclasses.dataclass(frozen=True)
-class Enter:
-    """An agent steps onto an item."""
-
-    item: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Touch:
-    """An agent walks into a solid item, and stays where it is."""
-
-    item: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Struck:
-    """A beam strikes an item."""
-
-    item: str
-    by: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """What an event does. `role` limits it to actors of one role; `becomes` is the item left in the cell."""
-
-    on: Enter | Touch | Struck
-    becomes: str | None = None
-    reward: float = 0.0
-    reward_others: float = 0.0  # to every other agent
-    freeze: int = 0  # steps the actor cannot act
-    event: str | None = None
-    role: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Slowdown:
-    """A rate that falls linearly with the fraction of site `of` covered by `item`: full up to `low`, 0 from `high`."""
-
-    item: str
-    of: str
-    low: float
-    high: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Growth:
-    """Something appears on the cells of a site, where `over` lies and no agent stands.
-
-    With `rate`, in each such cell with that probability per step; four numbers are the probabilities at 0, 1, 2 and 3
-    or more cells within `radius` (Euclidean, in cells) that hold the item. With `per_step`, in one random such cell
-    with that probability per step, once more than `after` steps have passed. Of several items each is as likely.
-    """
-
-    item: str | tuple[str, ...]
-    on: str
-    rate: float | Sequence[float] | None = None
-    per_step: float | None = None
-    after: int = 0
-    over: str = "floor"
-    radius: float = 2.0
-    slowed_by: Slowdown | None = None
-
-    @property
-    def items(self) -> tuple[str, ...]:
-        return (self.item,) if isinstance(self.item, str) else self.item
-
-    @property
-    def rates(self) -> tuple[float, ...]:
-        return tuple(self.rate) if isinstance(self.rate, Sequence) else (self.rate or 0.0,) * 4
-
-    @property
-    def offsets(self) -> set[tuple[int, int]]:
-        """Neighbours that the rate depends on."""
-        if not isinstance(self.rate, Sequence):
-            return set()
-        reach = range(-int(self.radius), int(self.radius) + 1)
-        return {(r, c) for r in reach for c in reach if 0 < r * r + c * c <= self.radius**2}
-
-
-@dataclasses.dataclass(frozen=True)
-class Decay:
-    """An item turns into another with a probability per step."""
-
-    item: str
-    rate: float
-    into: str = "floor"
-
-
-@dataclasses.dataclass(frozen=True)
-class Beam:
-    """An action that strikes cells ahead (`beams.py` has the shape). It stops at solid items, at what its rules strike
-    unless it `passes`, and, if it `strikes_agents`, at agents, who then suffer the rest."""
-
-    name: str
-    length: int = 3
-    half_width: int = 1
-    cooldown: int = 1
-    passes: bool = False
-    strikes_agents: bool = False
-    removes_for: int = 0
-    freezes_for: int = 0
-    reward: float = 0.0
-    fine: float = 0.0  # added to the struck agent's payoff: a loss is negative
-    event: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Ending:
-    """When an episode is over: at `maximum` steps (a time limit), or from `minimum` on, at every multiple of
-    `interval`, with probability `rate` (a true end)."""
-
-    maximum: int
-    minimum: int = 0
-    interval: int = 1
-    rate: float = 0.0
+__all__ = [
+    "STANDARD_LEGEND",
+    "Act",
+    "Beam",
+    "Cell",
+    "Decay",
+    "Draw",
+    "Encounter",
+    "Ending",
+    "Enter",
+    "Face",
+    "Game",
+    "Goal",
+    "Growth",
+    "Hit",
+    "Income",
+    "Meeting",
+    "Nature",
+    "Need",
+    "Rule",
+    "Slot",
+    "Slowdown",
+    "Speech",
+    "Struck",
+    "Touch",
+    "Trick",
+    "View",
+    "Work",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,12 +89,33 @@ class Game:
     decay: Sequence[Decay] = ()
     beams: Sequence[Beam] = ()
     num_agents: int = 1
-    roles: tuple[str, ...] = ("any",)  # agent i has role i modulo their number
+    roles: tuple[str, ...] = ("any",)  # agent i has role i modulo their number, unless `role_of` says otherwise
+    role_of: tuple[str, ...] = ()  # the role of each agent
+    show_role: bool = False  # whether roles can be seen from outside
+    level: Mapping[str, float] = dataclasses.field(default_factory=dict)  # per role, 1 unless given
     items: tuple[str, ...] = ()  # that are neither of the vocabulary nor on the map at first
     solid: tuple[str, ...] = ("wall",)
+    barred: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)  # per role: further solid items
+    look: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)  # per role: item -> what it sees,
+    # also in hands, its own included
+    hands: tuple[str, ...] = ()  # what a hand can hold, up to three
+    bag: Mapping[str, Slot] = dataclasses.field(default_factory=dict)
+    work: Sequence[Work] = ()
+    draws: Sequence[Draw] = ()
+    income: Sequence[Income] = ()
+    encounter: Encounter | None = None
+    instalments: tuple[int, ...] = (1,)  # steps still frozen at which what is owed is paid, in equal parts; up to three
+    need: Need | None = None
+    nature: Nature | None = None
+    speech: Speech | None = None
+    meeting: Meeting | None = None
+    goals: Sequence[Goal] = ()
+    trick: Trick | None = None
+    torus: bool = False  # the map's edges meet
     view: View = View()
     ending: Ending = Ending(1000)
     show_identity: bool = True
+    endless: bool = False  # rules may create value from nothing
     family: str = ""
     question: str = ""
     dilemma: str = ""
@@ -177,29 +127,44 @@ class Game:
     def cells(self) -> list[list[Cell]]:
         """The map as cells; `#` is wall, `.` and space are floor, `P` is a floor cell where agents appear."""
         legend = STANDARD_LEGEND | dict(self.legend)
-        width = max(map(len, self.rows), default=0)
+        width = len(self.rows[0]) if self.rows else 0
         cells = []
         for r, line in enumerate(self.rows):
+            if len(line) != width:
+                raise UserError(
+                    f"{self.name}: map row {r} has {len(line)} symbols and row 0 has {width}; make them as long."
+                )
             for c, symbol in enumerate(line):
                 if symbol not in legend:
                     raise UserError(
                         f"{self.name}: map has symbol {symbol!r} at row {r}, column {c}; "
                         f"known symbols are {' '.join(map(repr, sorted(legend)))}."
                     )
-            cells.append([legend[symbol] for symbol in line.ljust(width, "#")])
+            cells.append([legend[symbol] for symbol in line])
         return cells
+
+    def all_rules(self) -> list[Rule]:
+        """The rules on events, then those of work done."""
+        return [*self.rules, *(work.done for work in self.work)]
 
     def item_names(self) -> list[str]:
         """Every item that can exist in the game, in order of appearance."""
         names = ["floor", "wall"] + [cell.item for row in self.cells() for cell in row]
+        names += [item for draw in self.draws for item in draw.items]
         names += [item for law in self.growth for item in law.items]
-        names += [rule.becomes for rule in self.rules if rule.becomes]
+        names += [rule.becomes for rule in self.all_rules() if rule.becomes]
         names += [law.into for law in self.decay]
         return list(dict.fromkeys(names))
 
     def event_names(self) -> list[str]:
-        events = [rule.event for rule in self.rules] + [beam.event for beam in self.beams]
+        events = [rule.event for rule in self.all_rules()] + [beam.event for beam in self.beams]
+        events += [goal.event for goal in self.goals] + ([self.encounter.event] if self.encounter else [])
         return list(dict.fromkeys(event for event in events if event))
+
+    def roles_of(self) -> list[str]:
+        """The role of each agent."""
+        named = self.role_of or self.roles
+        return [named[agent % len(named)] for agent in range(self.num_agents)]
 
 
 STANDARD_LEGEND = {

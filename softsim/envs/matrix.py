@@ -1,4 +1,8 @@
-"""Repeated matrix games: the probe whose answers are known on paper. Payoffs, continuation and tremble are data."""
+"""Repeated matrix games: the probe whose answers are known on paper.
+
+Payoffs, continuation, tremble, who moves when and who sees what are data: simultaneous and sequential games of one
+shape are stepped side by side.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +27,30 @@ class MatrixParams:
     payoff: Array  # [A, K**A] float32   payoff of each agent at each joint move, agent 0's move the most significant
     continuation: Array  # [] float32   probability that another round follows: a true end, so discount is 0
     tremble: Array  # [] float32   probability that a move turns into one of the others, each as likely
+    observability: Array  # [] float32   probability that an agent sees another's move, per ordered pair and round
+    sequential: Array  # [] bool   agents move one per step in the order of their slots, else all at once
     horizon: Array  # [] int32   rounds at most: a time limit, so discount stays 1
     sharing: Sharing
 
 
 @struct
 class MatrixState:
+    """Where a match stands. In sequential games a round takes A steps, else one."""
+
     step: Array  # [] int32   rounds played
+    turn: Array  # [] int32   moves already made in this round, and so the slot that moves next; 0 if all move at once
+    move: Array  # [A] int32   latest move of each, as played; -1 before the first
+    seen: Array  # [A, A] bool   row i: whose latest moves agent i saw, by slot
+    payoff: Array  # [A] float32   of the last complete round
 
 
 @struct
 class MatrixObservation:
-    """The last round as each agent saw it; zeros before the first."""
+    """What each agent knows of the match; rows are by relative slot, oneself first, the next agent second, ..."""
 
-    move: Array  # [A, A, K] float32   one-hot moves as played: row 0 one's own, then the others by relative slot
-    payoff: Array  # [A] float32   one's own
+    move: Array  # [A, A, K] float32   latest moves as played, one-hot; zeros where unseen, and before the first
+    payoff: Array  # [A] float32   one's own in the last complete round; 0 before the first
+    waits: Array  # [A, A] float32   1 where that agent does not move next: zeros unless the game is sequential
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,46 +71,72 @@ class MatrixWorld:
     def reset(self, key: Array, params: MatrixParams) -> tuple[MatrixState, Timestep]:
         """Begin a match; nothing is random yet."""
         del key
-        num_agents, num_actions = self.num_agents, self.num_actions
-        observation = MatrixObservation(
-            jnp.zeros((num_agents, num_agents, num_actions), jnp.float32), jnp.zeros(num_agents, jnp.float32)
-        )
+        num_agents = self.num_agents
         nothing = jnp.zeros(num_agents, jnp.float32)
-        events = jnp.zeros((num_agents, num_actions), jnp.int32)
-        timestep = self._timestep(observation, nothing, nothing, nothing + 1.0, events, first=True, last=False)
-        return MatrixState(jnp.int32(0)), timestep
+        state = MatrixState(
+            step=jnp.int32(0),
+            turn=jnp.int32(0),
+            move=jnp.full(num_agents, -1, jnp.int32),
+            seen=jnp.zeros((num_agents, num_agents), bool),
+            payoff=nothing,
+        )
+        events = jnp.zeros((num_agents, self.num_actions), jnp.int32)
+        return state, self._timestep(params, state, nothing, nothing, nothing + 1.0, events, first=True, last=False)
 
     def step(self, key: Array, params: MatrixParams, state: MatrixState, action: Array) -> tuple[MatrixState, Timestep]:
-        """Play one round; `action` is [A] int32."""
+        """Let those move whose turn it is, and pay once everybody has; `action` is [A] int32, the others' ignored."""
         num_agents, num_actions = self.num_agents, self.num_actions
-        word = jax.random.bits(key, (2 * num_agents + 1,), jnp.uint32)
-        slips = noise.happens(word[:num_agents], noise.threshold(params.tremble))
-        shift = 1 + noise.choice(word[num_agents:-1], jnp.uint32(num_actions - 1)).astype(jnp.int32)
-        action = jnp.where(slips, (action + shift) % num_actions, action)
+        word = jax.random.bits(key, (2 * num_agents + 1 + num_agents**2,), jnp.uint32)
+        slip_word, shift_word, end_word, sight_word = jnp.split(word, [num_agents, 2 * num_agents, 2 * num_agents + 1])
+        slips = noise.happens(slip_word, noise.threshold(params.tremble))
+        shift = 1 + noise.choice(shift_word, jnp.uint32(num_actions - 1)).astype(jnp.int32)
+        moves = self._moves(params, state.turn)
+        move = jnp.where(moves, jnp.where(slips, (action + shift) % num_actions, action), state.move)
+        sees = noise.happens(sight_word.reshape(num_agents, num_agents), noise.threshold(params.observability))
+        seen = jnp.where(moves[None], sees | jnp.eye(num_agents, dtype=bool), state.seen)
 
-        joint = jnp.sum(action * jnp.array([num_actions**i for i in reversed(range(num_agents))], jnp.int32))
-        payoff = params.payoff[:, joint]
+        complete = ~params.sequential | (state.turn == num_agents - 1)
+        joint = jnp.sum(move * jnp.array([num_actions**i for i in reversed(range(num_agents))], jnp.int32))
+        payoff = jnp.where(complete, params.payoff[:, jnp.where(complete, joint, 0)], 0.0)
         everyone = jnp.ones(num_agents, bool)
         reward, _ = share(params.sharing, payoff, jnp.zeros_like(payoff), everyone)
 
-        state = MatrixState(state.step + 1)
-        ends = ~noise.happens(word[-1], noise.threshold(params.continuation))
+        state = MatrixState(
+            step=state.step + complete.astype(jnp.int32),
+            turn=jnp.where(complete, 0, state.turn + 1),
+            move=move,
+            seen=seen,
+            payoff=jnp.where(complete, payoff, state.payoff),
+        )
+        ends = complete & ~noise.happens(end_word[0], noise.threshold(params.continuation))
         discount = jnp.full(num_agents, jnp.where(ends, 0.0, 1.0), jnp.float32)
-        played = jax.nn.one_hot(action, num_actions, dtype=jnp.float32)
-        slot = jnp.arange(num_agents, dtype=jnp.int32)
-        observation = MatrixObservation(played[(slot[:, None] + slot[None]) % num_agents], payoff)
-        last = ends | (state.step >= params.horizon)
-        events = played.astype(jnp.int32)
-        return state, self._timestep(observation, reward, payoff, discount, events, first=False, last=last)
+        last = ends | (complete & (state.step >= params.horizon))
+        events = jax.nn.one_hot(move, num_actions, dtype=jnp.int32) * moves[:, None]
+        return state, self._timestep(params, state, reward, payoff, discount, events, first=False, last=last)
 
-    def _timestep(self, observation, reward, payoff, discount, events, first, last) -> Timestep:
+    def _moves(self, params: MatrixParams, turn: Array) -> Array:
+        """Say who moves next, [A] bool."""
+        return ~params.sequential | (jnp.arange(self.num_agents, dtype=jnp.int32) == turn)
+
+    def _timestep(self, params, state, reward, payoff, discount, events, first, last) -> Timestep:
+        num_agents, num_actions = self.num_agents, self.num_actions
+        slot = jnp.arange(num_agents, dtype=jnp.int32)
+        other = (slot[:, None] + slot[None]) % num_agents
+        played = jax.nn.one_hot(state.move, num_actions, dtype=jnp.float32)
+        seen = jnp.take_along_axis(state.seen, other, 1)
+        moves = self._moves(params, state.turn)
+        idle = jnp.arange(num_actions, dtype=jnp.int32) == 0
         return Timestep(
-            observation=observation,
+            observation=MatrixObservation(
+                move=jnp.where(seen[..., None], played[other], 0.0),
+                payoff=state.payoff,
+                waits=jnp.where(moves[other], 0.0, 1.0).astype(jnp.float32),
+            ),
             reward=reward,
             payoff=payoff,
             discount=discount,
-            agent_mask=jnp.ones(self.num_agents, bool),
-            action_mask=jnp.ones((self.num_agents, self.num_actions), bool),
+            agent_mask=jnp.ones(num_agents, bool),
+            action_mask=moves[:, None] | idle[None],
             first=jnp.asarray(first),
             last=jnp.asarray(last),
             events=events,
@@ -106,13 +145,18 @@ class MatrixWorld:
 
 @dataclasses.dataclass(frozen=True)
 class MatrixGame:
-    """A repeated game as its author thinks of it. `payoff[i]` is agent i's tensor, indexed by the moves in turn."""
+    """A repeated game as its author thinks of it; `MatrixParams` says what its numbers do.
+
+    `payoff[i]` is agent i's tensor, indexed by the moves in turn.
+    """
 
     name: str
     payoff: np.ndarray  # [A, K, ..., K]
     action_names: tuple[str, ...] = ("cooperate", "defect")
     continuation: float = 1.0
     tremble: float = 0.0
+    observability: float = 1.0
+    sequential: bool = False
     horizon: int = 32
     family: str = "matrix"
     question: str = ""
@@ -171,6 +215,8 @@ def compile_matrix_games(games: Sequence[MatrixGame]) -> tuple[MatrixWorld, Matr
         payoff=stack([np.asarray(game.payoff, np.float32).reshape(num_agents, -1) for game in games]),
         continuation=stack([np.float32(game.continuation) for game in games]),
         tremble=stack([np.float32(game.tremble) for game in games]),
+        observability=stack([np.float32(game.observability) for game in games]),
+        sequential=stack([np.bool_(game.sequential) for game in games]),
         horizon=stack([np.int32(game.horizon) for game in games]),
         sharing=Sharing(
             weights=stack([np.eye(num_agents, dtype=np.float32)] * len(games)),
@@ -193,8 +239,10 @@ def check(game: MatrixGame) -> None:
     bad = payoff[~(np.abs(payoff) <= np.finfo(np.float32).max)]
     if bad.size:
         raise UserError(f"{game.name}: payoff holds {bad[0]}; it must be a finite float32.")
-    for field in ("continuation", "tremble"):
+    for field in ("continuation", "tremble", "observability"):
         if not 0.0 <= getattr(game, field) <= 1.0:
             raise UserError(f"{game.name}: {field} is {getattr(game, field)}; it must be a number from 0 to 1.")
+    if not isinstance(game.sequential, (bool, np.bool_)):
+        raise UserError(f"{game.name}: sequential is {game.sequential!r}; it must be True or False.")
     if game.horizon < 1:
         raise UserError(f"{game.name}: horizon is {game.horizon}; it must be at least 1 round.")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from softsim.envs.params import Layout
+from softsim.envs.spec import WorldSpec
 from softsim.types import Array
 
 
@@ -17,6 +19,36 @@ def direction(heading: Array) -> tuple[Array, Array]:
     heading = heading & 3
     vertical, sign = heading & 1 == 0, (heading >> 1) * 2 - 1
     return jnp.where(vertical, sign, 0), jnp.where(vertical, 0, -sign)
+
+
+def cells(spec: WorldSpec, layout: Layout, row: Array, column: Array) -> tuple[Array, Array]:
+    """Flat cell at rows and columns, and whether they are on the map; where its edges meet, all near it are."""
+    if spec.has("torus"):
+        wrapped_row, wrapped_column = wrap(row, layout.height), wrap(column, layout.width)
+        row = jnp.where(layout.torus, wrapped_row, row)
+        column = jnp.where(layout.torus, wrapped_column, column)
+    inside = (row >= 0) & (row < spec.height) & (column >= 0) & (column < spec.width)
+    return jnp.where(inside, row * spec.width + column, 0), inside
+
+
+def wrap(place: Array, size: Array) -> Array:
+    """Bring a coordinate back between 0 and `size`."""
+    return place - size * jnp.floor_divide(place, size)
+
+
+def apart(spec: WorldSpec, layout: Layout, position: Array, cell: Array) -> tuple[Array, Array]:
+    """Rows and columns from flat cells to others, the short way round."""
+    row, column = cell // spec.width - position // spec.width, cell % spec.width - position % spec.width
+    if spec.has("torus"):
+        row = jnp.where(layout.torus, around(row, layout.height), row)
+        column = jnp.where(layout.torus, around(column, layout.width), column)
+    return row, column
+
+
+def around(difference: Array, size: Array) -> Array:
+    """The shorter of two ways between coordinates on a ring."""
+    half = size // 2
+    return wrap(difference + half, size) - half
 
 
 def resolve(position: Array, target: Array, mover: Array, present: Array, priority: Array) -> Array:

@@ -11,27 +11,62 @@ import jax
 
 from softsim.envs.compiler import compile_games
 from softsim.envs.game import Ending, Game
-from softsim.envs.games import clean_up, coins, commons_harvest, matrix_games
+from softsim.envs.games import (
+    allelopathic_harvest,
+    clean_up,
+    coins,
+    coins_classic,
+    commons_harvest,
+    cooking,
+    coop_mining,
+    daycare,
+    exchange,
+    externality_mushrooms,
+    gift_refinements,
+    hidden_agenda,
+    hidden_bait,
+    in_the_matrix,
+    lb_foraging,
+    matrix_games,
+    ordinal,
+    partner_choice,
+    predator_prey,
+    signalling,
+    storm,
+    territory,
+)
 from softsim.envs.matrix import MatrixGame, compile_matrix_games
 from softsim.types import Environment, PyTree, UserError
 
-GAMES: dict[str, Callable[..., Game | MatrixGame]] = {
-    "commons_harvest_open": commons_harvest.commons_harvest_open,
-    "commons_harvest_closed": commons_harvest.commons_harvest_closed,
-    "commons_harvest_partnership": commons_harvest.commons_harvest_partnership,
-    "clean_up": clean_up.clean_up,
-    "coins": coins.coins,
-    "prisoners_dilemma": matrix_games.prisoners_dilemma,
-    "chicken": matrix_games.chicken,
-    "stag_hunt": matrix_games.stag_hunt,
-    "harmony": matrix_games.harmony,
-    "public_good_5": matrix_games.public_good_5,
-    "volunteers_dilemma_5": matrix_games.volunteers_dilemma_5,
-}
+FAMILIES = (
+    commons_harvest,
+    clean_up,
+    coins,
+    coins_classic,
+    coop_mining,
+    gift_refinements,
+    externality_mushrooms,
+    territory,
+    in_the_matrix,
+    allelopathic_harvest,
+    predator_prey,
+    hidden_agenda,
+    daycare,
+    cooking,
+    lb_foraging,
+    storm,
+    signalling,
+    exchange,
+    hidden_bait,
+    partner_choice,
+)
 
+GRIDS: dict[str, Callable[..., Game]] = {name: game for family in FAMILIES for name, game in family.GAMES.items()}
+MATRICES: dict[str, Callable[..., MatrixGame]] = {**matrix_games.GAMES, **ordinal.ORDINAL}
+GAMES: dict[str, Callable[..., Game | MatrixGame]] = {**GRIDS, **MATRICES}
 
-GRID_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
-"""Those with a map; they can be stepped side by side."""
+GRID_GAMES = tuple(GRIDS)
+"""Those with a map; all of them can be stepped side by side."""
 
 
 def names() -> list[str]:
@@ -47,8 +82,8 @@ def declare(name: str, num_agents: int | None = None, horizon: int | None = None
     """
     if name not in GAMES:
         near = difflib.get_close_matches(name, GAMES, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}? Known" if near else "; known"
-        raise UserError(f"game: {name!r} is unknown{hint} are {', '.join(GAMES)}.")
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"game: {name!r} is unknown; {hint}`softsim games` lists all {len(GAMES)}.")
     game = GAMES[name]()
     if horizon is not None and horizon < 1:
         raise UserError(f"horizon: {horizon} steps; it must be at least 1.")
@@ -79,7 +114,7 @@ def make(
     """
     wanted = [name] if isinstance(name, str) else list(name)
     if not wanted:
-        raise UserError(f"games: none given; name at least one of {', '.join(GAMES)}.")
+        raise UserError(f"games: none given; name at least one of the {len(GAMES)} that `softsim games` lists.")
     games = [declare(each, num_agents, horizon) for each in wanted]
     grids = [game for game in games if isinstance(game, Game)]
     matrices = [game for game in games if isinstance(game, MatrixGame)]

@@ -49,6 +49,54 @@ def tit_for_tat(num_actions: int, num_agents: int) -> Policy:
     )
 
 
+def believer(num_actions: int, num_agents: int, sought: int, dark: int, moves: tuple[int, int, int, int]) -> Policy:
+    """Go to where it last saw an item, until that is right ahead, whether or not it can see now.
+
+    It remembers the place relative to itself, and keeps account of its own steps and turns; it takes for granted that
+    nothing is in its way. It faces along the longer way first, then steps aside, then walks ahead. Before it has seen
+    the item it stands still.
+
+    Args:
+        sought: the item's symbol; dark: the symbol that those who cannot see anything see everywhere.
+        moves: the actions forward, backward, step left, step right; the two after them turn left and right.
+    """
+    forward, _, left, right = moves
+    turn_left, turn_right = right + 1, right + 2
+
+    def locate(window: Array, memory: Array) -> Array:
+        """[3] int32 cells ahead and to the right, and whether they are known, after a look at a window."""
+        item = window[..., 0].astype(jnp.int32)
+        columns = item.shape[1]
+        self_row, self_column = jnp.divmod(jnp.argmax(window[..., 1] == 1), columns)
+        row, column = jnp.divmod(jnp.argmax(item == sought), columns)
+        found = jnp.stack([self_row - row, column - self_column, jnp.ones_like(row)]).astype(jnp.int32)
+        return jnp.where((item == sought).any() & (item[0, 0] != dark), found, memory)
+
+    def choose(ahead: Array, aside: Array) -> Array:
+        turn = jnp.where(aside > 0, turn_right, turn_left)
+        step = jnp.where(aside > 0, right, left)
+        on = jnp.where(ahead > 1, forward, 0)
+        return jnp.where((ahead < 1) | (ahead < jnp.abs(aside)), turn, jnp.where(aside != 0, step, on))
+
+    def move(memory: Array, action: Array) -> Array:
+        """Where the place is after one's own action."""
+        ahead, aside, known = memory
+        ahead, aside = ahead - (action == forward), aside - (action == right) + (action == left)
+        turned_ahead = jnp.where(action == turn_right, aside, jnp.where(action == turn_left, -aside, ahead))
+        turned_aside = jnp.where(action == turn_right, -ahead, jnp.where(action == turn_left, ahead, aside))
+        return jnp.stack([turned_ahead, turned_aside, known])
+
+    def apply(params, carry, percept):
+        memory = locate(percept.observation.window, jnp.where(percept.first, 0, carry))
+        action = jnp.where(memory[2] > 0, choose(memory[0], memory[1]), 0)
+        action = jnp.where(percept.action_mask[action], action, 0)
+        sure = SURE * jnp.eye(num_actions, dtype=jnp.float32)[action]
+        opponent = jnp.zeros((num_agents - 1, num_actions), jnp.float32)
+        return move(memory, action), Output(sure, jnp.float32(0.0), opponent)
+
+    return Policy(init=lambda key: (), start=lambda: jnp.zeros(3, jnp.int32), apply=apply)
+
+
 def greedy(
     num_actions: int, num_agents: int, worth: Array, place: tuple[int, int], moves: tuple[int, int, int, int]
 ) -> Policy:

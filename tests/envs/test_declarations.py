@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 
+import jax
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ from softsim.envs import (
     make,
     names,
 )
-from softsim.envs.vocabulary import ITEMS, NUM_SYMBOLS
+from softsim.envs.vocabulary import DARK, ITEMS, NUM_SYMBOLS
 from softsim.types import UserError
 
 NAN, INF = math.nan, math.inf
@@ -154,12 +155,18 @@ def test_matrix_games_made_together_have_one_shape():
         assert part in message
 
 
-def test_games_compiled_together_share_a_view():
-    other = meadow(view=View(3, 0, 1))
-    message = refusal(lambda: compile_games([MEADOW, other]))
-    assert message.startswith("view: ")
-    assert "ahead=2" in message
-    assert "ahead=3" in message
+def test_games_compiled_together_keep_their_views():
+    """Each sees what its own view holds of the window that covers all, and darkness around it."""
+    near, far = View(1, 0, 2), View(3, 1, 1)
+    world, params = compile_games([meadow(view=near), meadow(view=far)])
+    assert world.spec.view == View(3, 1, 2)
+    _, timestep = jax.vmap(world.reset)(jax.random.split(jax.random.key(0), 2), params)
+    dark = np.asarray(timestep.observation.window)[:, 0, :, :, 0] == DARK
+    assert not dark[0, 2:4].any()
+    assert dark[0, :2].all()
+    assert dark[0, 4:].all()
+    assert not dark[1, :, 1:4].any()
+    assert dark[1, :, [0, 4]].all()
 
 
 @pytest.mark.parametrize("run", [lambda: make([]), lambda: compile_games([]), lambda: compile_matrix_games([])])
@@ -171,12 +178,12 @@ def test_no_games_at_all(run):
 
 def test_more_items_than_there_are_symbols():
     room = NUM_SYMBOLS - len(ITEMS)
-    symbols = [chr(ord("A") + i) for i in range(26) if chr(ord("A") + i) != "P"] + list("0123456789")
+    symbols = [chr(0x4E00 + i) for i in range(room + 2)]
     many = {symbols[i]: Cell(f"thing_{i}") for i in range(room + 2)}
-    line = "".join(many)
-    fits = meadow(map=f"aad\nPPs\n{line[:room]}", legend=MEADOW.legend | many)
+    line, pad = "".join(many), "." * (room - 1)
+    fits = meadow(map=f"aad{pad}\nPPs{pad}\n{line[:room]}..", legend=MEADOW.legend | many)
     compile_games([fits])
-    message = refusal(lambda: compile_games([dataclasses.replace(fits, map=f"aad\nPPs\n{line}")]))
+    message = refusal(lambda: compile_games([dataclasses.replace(fits, map=f"aad{pad}\nPPs{pad}\n{line}")]))
     for part in (f"name {NUM_SYMBOLS + 2} items", f"{NUM_SYMBOLS} fit", f"thing_{room}", f"thing_{room + 1}"):
         assert part in message
 
@@ -203,7 +210,7 @@ def test_more_agents_than_start_cells(num_agents):
 
 
 def test_more_agents_than_can_be_told_apart():
-    crowded = meadow(map="aad\n" + "P" * 70, num_agents=62)
+    crowded = meadow(map="aad" + "." * 67 + "\n" + "P" * 70, num_agents=62)
     compile_games([crowded])
     refused(dataclasses.replace(crowded, num_agents=63), "num_agents is 63", "at most 62")
 
@@ -269,17 +276,47 @@ def test_rules_are_about_what_there_is(rule, parts):
     refused(meadow(rules=[rule]), *parts)
 
 
-def test_one_event_has_one_rule():
-    twice = [Rule(on=Enter("apple")), Rule(on=Enter("dirt")), Rule(on=Enter("apple"), role="far")]
-    refused(meadow(rules=twice), "rules[2]", "apple", "one is allowed")
-    by_role = [Rule(on=Enter("apple"), role="near"), Rule(on=Enter("apple"), role="far")]
-    compile_games([meadow(rules=by_role)])
+def test_every_rule_can_be_reached():
+    hidden = [Rule(on=Enter("apple")), Rule(on=Enter("dirt")), Rule(on=Enter("apple"), role="far")]
+    refused(meadow(rules=hidden), "rules[2]", "apple", "rules[0]", "never be reached")
+    refused(meadow(rules=[hidden[2], hidden[2]]), "rules[1]", "never be reached")
+    compile_games([meadow(rules=[Rule(on=Enter("apple"), role="near"), Rule(on=Enter("apple"))])])
 
 
 def test_there_is_room_for_every_rule_or_the_game_is_refused():
     """A table of bytes holds 255 rows."""
-    roles = tuple(f"role_{i}" for i in range(260))
-    refused(meadow(roles=roles, rules=[Rule(on=Enter("apple"), role=role) for role in roles]), "rules", "260")
+    rules = [Rule(on=Enter("apple"), chance=1 / (i + 2)) for i in range(260)]
+    refused(meadow(rules=rules), "rules", "260", "250")
+
+
+def test_every_role_has_a_member_and_every_member_a_place():
+    refused(meadow(roles=("near", "far", "away", "gone", "lost")), "roles", "5", "at most 4")
+    refused(meadow(role_of=("near",)), "'far'", "no member", "role_of")
+    refused(meadow(role_of=("near", "fat")), "role_of", "'fat'", "far, near")
+    legend = {"s": Cell(spawn="start", role="far")}
+    refused(meadow(map="sss", legend=legend, rules=[], growth=[], beams=[]), "'near'", "0 cells where they may start")
+
+
+def test_value_does_not_come_from_nothing():
+    """However long the way round: through hands, bags, and what things turn into by themselves."""
+    well = Rule(on=Enter("apple"), reward=1.0)
+    refused(meadow(rules=[well]), "pay without end", "endless=True")
+    compile_games([meadow(rules=[well], endless=True)])
+    there = Rule(on=Enter("apple"), becomes="dirt", reward=1.0)
+    compile_games([meadow(rules=[there])])
+    back = Rule(on=Enter("dirt"), becomes="apple")
+    refused(meadow(rules=[there, back]), "pay without end")
+    refused(meadow(rules=[there], decay=[Decay("dirt", 0.1, into="apple")]), "pay without end")
+    costly = dataclasses.replace(back, reward=-1.0)
+    compile_games([meadow(rules=[there, costly])])
+    take = Rule(on=Enter("apple"), hand="", holds="fruit", becomes="dirt")
+    eat = Rule(on=Enter("dirt"), hand="fruit", holds="", becomes="apple", reward=1.0)
+    refused(meadow(rules=[take, eat], hands=("fruit",)), "pay without end")
+    compile_games([meadow(rules=[take, dataclasses.replace(eat, becomes="dirt")], hands=("fruit",))])
+
+
+def test_maps_are_rectangles():
+    refused(meadow(map="aad\nPP\nPPs"), "map row 1", "2 symbols", "3")
 
 
 def test_someone_has_a_role():
@@ -299,10 +336,10 @@ def slow(**fields) -> Growth:
     [
         (Growth("apple", on="field", rate=0.1), ("growth[0].on", "'field'", "orchard, stream")),
         (Growth("apple", on="orchard", over="moss", rate=0.1), ("growth[0].over", "'moss'", "apple")),
-        (Growth("apple", on="orchard"), ("growth[0]", "exactly one of rate and per_step")),
+        (Growth("apple", on="orchard"), ("growth[0]", "exactly one of rate, per_step and per_try")),
         (
             Growth("apple", on="orchard", rate=0.1, per_step=0.1),
-            ("growth[0]", "exactly one of rate and per_step"),
+            ("growth[0]", "exactly one of rate, per_step and per_try"),
         ),
         (Growth("apple", on="orchard", rate=1.5), ("growth[0].rate", "1.5", "from 0 to 1")),
         (Growth("apple", on="orchard", rate=-0.1), ("growth[0].rate", "-0.1", "from 0 to 1")),
@@ -314,7 +351,7 @@ def slow(**fields) -> Growth:
         (Growth(("apple", "dirt"), on="orchard", per_step=0.1), ("growth[0]", "per_step", "one item")),
         (
             dataclasses.replace(slow(), rate=None, per_step=0.1),
-            ("growth[0]", "per_step", "no slowed_by"),
+            ("growth[0]", "per_step", "no slowed_by or times"),
         ),
         (slow(item="moss"), ("growth[0].slowed_by.item", "'moss'", "apple, dirt")),
         (slow(of="field"), ("growth[0].slowed_by.of", "'field'", "orchard, stream")),
@@ -334,7 +371,10 @@ def test_growth_is_about_what_there_is(law, parts):
 
 def test_a_site_has_one_law_with_a_rate():
     law = Growth("apple", on="orchard", rate=0.1)
-    refused(meadow(growth=[law, dataclasses.replace(law, item="dirt")]), "'orchard'", "two", "one is allowed")
+    refused(meadow(growth=[law, dataclasses.replace(law, rate=0.2)]), "'orchard'", "two", "'apple'", "one is allowed")
+    rival = dataclasses.replace(law, item="dirt", rate=0.95)
+    refused(meadow(growth=[law, rival]), "'orchard'", "1.05")
+    compile_games([meadow(growth=[law, dataclasses.replace(rival, rate=0.9)])])
     compile_games([meadow(growth=[law, Growth("dirt", on="orchard", per_step=0.1)])])
 
 
@@ -388,8 +428,8 @@ def test_no_cell_turns_solid_where_somebody_may_stand_or_return(fields, parts):
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("length", 0, "from 1 to 16"),
-        ("length", 17, "from 1 to 16"),
+        ("length", -1, "from 0 to 16"),
+        ("length", 17, "from 0 to 16"),
         ("half_width", -1, "from 0 to 8"),
         ("half_width", 9, "from 0 to 8"),
         ("cooldown", -1, "from 0"),

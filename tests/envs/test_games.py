@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import itertools
-import math
 
 import jax
 import numpy as np
 import pytest
+from playing import EAST, ELSEWHERE, NORTH, SOUTH, WEST, Play, copies, deviation, only, step
 
-from softsim.envs import Game, GridWorld, compile_games
+from softsim.envs import Game, compile_games
 from softsim.envs.games.clean_up import clean_up
 from softsim.envs.games.coins import coins
 from softsim.envs.games.commons_harvest import (
@@ -24,13 +22,10 @@ from softsim.envs.vocabulary import ACTIONS, DARK, FLOOR, ITEMS
 
 HARVESTS = (commons_harvest_open, commons_harvest_closed, commons_harvest_partnership)
 GAMES = (*HARVESTS, clean_up, coins)
-NORTH, EAST, SOUTH, WEST = range(4)
 AHEAD = {NORTH: (-1, 0), EAST: (0, 1), SOUTH: (1, 0), WEST: (0, -1)}
 STEPS = tuple(AHEAD.values())
 WITHIN_TWO = tuple((r, c) for r in range(-2, 3) for c in range(-2, 3) if 0 < r * r + c * c <= 4)
 APPLE, WALL, RIVER, DIRT = (ITEMS.index(name) for name in ("apple", "wall", "river", "dirt"))
-ELSEWHERE = 10**6
-
 YARD = """
 ###########
 #a.......a#
@@ -59,90 +54,6 @@ BANK = """
 """
 
 
-# ---- Worlds stepped by hand --------------------------------------------------------------------------------
-
-CHUNK = 250
-"""Copies stepped in one call, so that each world is compiled once however many copies a test wants."""
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def step_chunk(world, keys, params, state, action):
-    return jax.vmap(world.step, in_axes=(0, None, 0, None))(keys, params, state, action)
-
-
-def step(world: GridWorld, key, params, state, action=None):
-    """Step the copies in `state`, NumPy leaves [copies, ...]; all do the same `action`, [A], or nothing."""
-    action = np.zeros(world.num_agents, np.int32) if action is None else np.asarray(action, np.int32)
-    count = len(state.cell)
-    starts, after = range(0, count, CHUNK), []
-    for start, chunk_key in zip(starts, jax.random.split(key, len(starts)), strict=True):
-        rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
-        part = jax.tree.map(lambda leaf, rows=rows: leaf[rows], state)
-        after.append(step_chunk(world, jax.random.split(chunk_key, CHUNK), params, part, action))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *after)
-
-
-def only(game: Game, *others: Game):
-    """Compile one game, in a world that also fits others, without the leading axis."""
-    world, params = compile_games([game, *others])
-    return world, jax.tree.map(lambda leaf: leaf[0], params)
-
-
-def copies(world: GridWorld, params, count: int, vacant: bool = True, **fields):
-    """Stack `count` states of an untouched map, with everybody away if `vacant`."""
-    shapes, _ = jax.eval_shape(world.reset, jax.random.key(0), params)
-    state = jax.tree.map(lambda leaf: np.zeros((count, *leaf.shape), leaf.dtype), shapes)
-    state = dataclasses.replace(state, cell=np.tile(np.asarray(params.layout.cell), (count, 1, 1)))
-    if vacant:
-        state = dataclasses.replace(state, removed=np.full_like(state.removed, ELSEWHERE))
-    fields = {name: np.asarray(value, getattr(state, name).dtype) for name, value in fields.items()}
-    return dataclasses.replace(state, **fields)
-
-
-class Play:
-    """A game with its agents put at (row, column, heading), stepped by the names of actions."""
-
-    def __init__(self, game: Game, *agents: tuple[int, int, int]):
-        self.world, self.params = only(game)
-        self.keys = (jax.random.key(seed) for seed in itertools.count())
-        position = [[row * self.world.spec.width + column for row, column, _ in agents]]
-        heading = [[heading for _, _, heading in agents]]
-        state = copies(self.world, self.params, 1, vacant=False, position=position, heading=heading)
-        self.state = jax.tree.map(lambda leaf: leaf[0], state)
-
-    def put(self, item: str, *cells: tuple[int, int]) -> Play:
-        cell = self.state.cell.copy()
-        cell[tuple(np.array(cells).T)] = ITEMS.index(item)
-        self.state = dataclasses.replace(self.state, cell=cell)
-        return self
-
-    def step(self, *actions: str) -> Play:
-        names = self.world.action_names
-        action = [names.index(name) for name in actions] + [0] * (self.world.num_agents - len(actions))
-        state = jax.tree.map(lambda leaf: leaf[None], self.state)
-        after = step(self.world, next(self.keys), self.params, state, action)
-        self.state, self.seen = jax.tree.map(lambda leaf: leaf[0], after)
-        return self
-
-    def item(self, row: int, column: int) -> str:
-        return ITEMS[int(self.state.cell[row, column])]
-
-    def where(self, agent: int) -> tuple[int, int]:
-        return divmod(int(self.state.position[agent]), self.world.spec.width)
-
-    def payoff(self) -> list[float]:
-        return self.seen.payoff.tolist()
-
-    def count(self, event: str) -> list[int]:
-        return self.seen.events[:, self.world.event_names.index(event)].tolist()
-
-    def away(self) -> list[bool]:
-        return (self.state.removed > 0).tolist()
-
-    def can(self, agent: int) -> list[bool]:
-        return self.seen.action_mask[agent].tolist()
-
-
 def yard(declare=commons_harvest_open) -> Game:
     """A harvest in which nothing grows, on a small map."""
     game = declare()
@@ -153,11 +64,6 @@ def yard(declare=commons_harvest_open) -> Game:
 def bank() -> Game:
     """Clean up on a small map; its two sites are far from where the traces act."""
     return dataclasses.replace(clean_up(), map=BANK, num_agents=2)
-
-
-def deviation(count, trials, probability: float) -> float:
-    """Standard deviations between a count and its expectation."""
-    return float((count - trials * probability) / math.sqrt(trials * probability * (1 - probability)))
 
 
 def test_deviation_knows_a_fair_coin():
@@ -253,7 +159,7 @@ def test_cells(table, declare):
     found = {ITEMS[i]: int((layout.cell == i).sum()) for i in np.unique(layout.cell)}
     assert {name: n for name, n in found.items() if name not in ("floor", "wall")} == items
     assert sorted(int((layout.site == s).sum()) for s in np.unique(layout.site) if s) == sorted(sites)
-    assert [ITEMS[i] for i in np.flatnonzero(layout.solid)] == ["wall"]
+    assert all([ITEMS[i] for i in np.flatnonzero(solid)] == ["wall"] for solid in layout.solid)
 
 
 @pytest.mark.parametrize("declare", GAMES)
@@ -275,16 +181,20 @@ def test_beams(table, declare):
 def test_rules(table, declare):
     world, params = table[declare().name]
     law, found = params.rules, {}
-    for trigger, role, item in zip(*np.nonzero(law.lookup), strict=True):
-        row = law.lookup[trigger, role, item]
-        assert law.becomes[row] != KEEP
-        assert law.freeze[row] == 0
-        found[int(trigger), int(role), ITEMS[item]] = (
-            ITEMS[law.becomes[row]],
-            float(law.reward[row]),
-            float(law.reward_others[row]),
-            world.event_names[law.event[row]],
-        )
+    num_roles = len(declare().roles)
+    for trigger, item in zip(*np.nonzero(law.lookup), strict=True):
+        row = law.lookup[trigger, item]
+        while row:
+            assert law.becomes[row] != KEEP
+            assert law.freeze[row] == 0
+            for role in (role for role in range(num_roles) if law.roles[row] >> role & 1):
+                found[int(trigger), role, ITEMS[item]] = (
+                    ITEMS[law.becomes[row]],
+                    float(law.reward[row]),
+                    float(law.reward_others[row]),
+                    world.event_names[law.event[row]],
+                )
+            row = law.otherwise[row]
     assert found == RULES[declare().name]
     if declare is coins:
         assert params.role[:2].tolist() == [0, 1]

@@ -1,4 +1,4 @@
-"""Repeated matrix games against their tables: payoffs, what is seen, slips, and how long a match lasts."""
+"""Repeated matrix games against their tables: payoffs, what is seen, who moves when, slips, how long a match lasts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from softsim.envs import compile_matrix_games, declare, make
-from softsim.envs.matrix import MatrixGame, MatrixState, public_good, symmetric, two_by_two, volunteer
+from softsim.envs.matrix import MatrixGame, MatrixParams, public_good, symmetric, two_by_two, volunteer
+from softsim.learners import strategies
+from softsim.types import Percept, UserError
 
 QUICK = {"xla_backend_optimization_level": 0}
 """Compiling takes longer here than running."""
@@ -42,16 +44,27 @@ def reset_one(world, params):
     return world.reset(jax.random.key(0), params)
 
 
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+def reset_games(world, params):
+    return jax.vmap(world.reset, in_axes=(None, 0))(jax.random.key(0), params)
+
+
 def only(game: MatrixGame):
     world, params = compile_matrix_games([game])
     return world, jax.tree.map(lambda leaf: leaf[0], params)
+
+
+def keys_of(seed: int, count: int):
+    """Make keys [count] on the host: splitting compiles anew for every count."""
+    words = np.random.default_rng(seed).integers(0, 2**32, (count, 2), np.uint32)
+    return jax.random.wrap_key_data(words)
 
 
 def rounds(world, params, moves, seed: int = 0):
     """Play each row of `moves` [B, A] as a first round."""
     state, _ = reset_one(world, params)
     moves = np.asarray(moves, np.int32)
-    after, timestep = step_rows(world, jax.random.split(jax.random.key(seed), len(moves)), params, state, moves)
+    after, timestep = step_rows(world, keys_of(seed, len(moves)), params, state, moves)
     return jax.tree.map(np.asarray, (after, timestep))
 
 
@@ -209,6 +222,34 @@ def test_nothing_is_seen_before_the_first_round():
         assert (leaf == 0).all()
 
 
+@pytest.mark.parametrize("observability", [0.3, 0.8])
+def test_each_move_is_seen_with_the_probability_of_observability(observability):
+    """Per ordered pair and round: no pair depends on another, and nobody overlooks itself."""
+    trials, num_agents = 20_000, 3
+    game = dataclasses.replace(odd_game(num_agents, 2), observability=observability)
+    moves = np.tile(every_move(num_agents), (trials // 8, 1))
+    _, timestep = rounds(*only(game), moves)
+    seen = timestep.observation.move.sum(-1)
+    assert set(np.unique(seen)) == {0, 1}
+    assert (seen[:, :, 0] == 1).all()
+    pairs = seen[:, :, 1:].reshape(len(moves), -1)
+    for i, j in itertools.combinations_with_replacement(range(pairs.shape[1]), 2):
+        both = (pairs[:, i] * pairs[:, j]).sum()
+        expected = observability if i == j else observability**2
+        assert abs(deviation(both, len(moves), expected)) < 4, (i, j)
+    # what is seen is true, and payoffs are known in any case
+    truth = np.eye(2)[moves[:, (np.arange(3)[:, None] + np.arange(3)) % 3]]
+    assert (timestep.observation.move == truth * seen[..., None]).all()
+    assert (timestep.observation.payoff == timestep.payoff).all()
+
+
+@pytest.mark.parametrize("observability", [0.0, 1.0])
+def test_observability_is_exact_at_never_and_always(observability):
+    game = dataclasses.replace(odd_game(3, 2), observability=observability)
+    _, timestep = rounds(*only(game), np.tile(every_move(3), (300, 1)))
+    assert (timestep.observation.move[:, :, 1:].sum(-1) == observability).all()
+
+
 # ---- Slips -----------------------------------------------------------------------------------------------
 
 
@@ -284,6 +325,120 @@ def test_the_horizon_cuts_a_match_off():
     assert (discount == 1).all()
 
 
+# ---- One after the other ---------------------------------------------------------------------------------
+
+
+def follow(world, params, moves, seed: int = 0):
+    """Play `moves` [T, A] in one match; numpy timesteps, the reset first, and the last state."""
+    state, timestep = reset_one(world, params)
+    seen = [timestep]
+    for t, move in enumerate(moves):
+        state, timestep = step_one(world, jax.random.key(seed + t), params, state, jnp.array(move, jnp.int32))
+        seen.append(timestep)
+    return jax.tree.map(np.asarray, (state, seen))
+
+
+def in_turn(**changes):
+    return only(dataclasses.replace(declare("prisoners_dilemma"), sequential=True, **changes))
+
+
+def test_a_sequential_match_by_hand():
+    """Two rounds of C then D, then D then C; `9` stands for actions that are not theirs to take."""
+    world, params = in_turn(horizon=2)
+    _, (start, first, second, third, fourth) = follow(world, params, [(0, 9), (9, 1), (1, 9), (9, 0)])
+    cooperate, defect, unknown = [1, 0], [0, 1], [0, 0]
+
+    def shows(timestep, moves, payoff, turn):
+        assert timestep.observation.move.tolist() == moves
+        assert timestep.observation.payoff.tolist() == payoff
+        assert timestep.observation.waits.tolist() == [turn[::-1], turn]
+        free = [[True, True], [True, False]]
+        assert timestep.action_mask.tolist() == (free if turn[0] else free[::-1])
+
+    shows(start, [[unknown, unknown], [unknown, unknown]], [0, 0], [1, 0])
+    shows(first, [[cooperate, unknown], [unknown, cooperate]], [0, 0], [0, 1])
+    shows(second, [[cooperate, defect], [defect, cooperate]], [0, 5], [1, 0])
+    shows(third, [[defect, defect], [defect, defect]], [0, 5], [0, 1])
+    shows(fourth, [[defect, cooperate], [cooperate, defect]], [5, 0], [1, 0])
+    seen = (first, second, third, fourth)
+    assert [each.payoff.tolist() for each in seen] == [[0, 0], [0, 5], [0, 0], [5, 0]]
+    assert [each.reward.tolist() for each in seen] == [[0, 0], [0, 5], [0, 0], [5, 0]]
+    assert [bool(each.last) for each in seen] == [False, False, False, True]
+    assert all((each.discount == 1).all() for each in seen)
+    counted = [[[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [0, 0]], [[0, 0], [1, 0]]]
+    assert [each.events.tolist() for each in seen] == counted
+
+
+@pytest.mark.parametrize(("num_agents", "num_actions"), [(1, 2), (2, 3), (4, 2)])
+def test_a_round_in_turn_pays_as_one_at_once(num_agents, num_actions):
+    game = odd_game(num_agents, num_actions)
+    once, turn = only(game), only(dataclasses.replace(game, sequential=True, tremble=0.0))
+    for move in every_move(num_agents, num_actions)[::5]:
+        _, (_, together) = follow(*once, [move])
+        state, (*_, final) = follow(*turn, [move] * num_agents)
+        assert final.payoff.tolist() == together.payoff.tolist()
+        assert final.observation.move.tolist() == together.observation.move.tolist()
+        assert (int(state.step), int(state.turn)) == (1, 0)
+
+
+def test_actions_out_of_turn_change_nothing():
+    world, params = in_turn(tremble=0.4, observability=0.5, continuation=0.9)
+    rng = np.random.default_rng(0)
+    moves = rng.integers(0, 2, (20, 2))
+    out_of_turn = (np.arange(20)[:, None] + 1) % 2 == np.arange(2)
+    left = follow(world, params, moves)
+    right = follow(world, params, np.where(out_of_turn, 1 - moves, moves))
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_only_those_who_move_slip_or_are_noticed():
+    """What was seen of a move stays seen, or unseen, until the next move of the same agent."""
+    world, params = in_turn(tremble=1.0, observability=0.5, horizon=10**6)
+    _, seen = follow(world, params, [(0, 0)] * 200)
+    assert (seen[-1].observation.move[0, 0] == [0, 1]).all()  # it slips every time
+    shown = np.stack([each.observation.move for each in seen])[1:]
+    noticed = shown[:, :, 1].sum(-1)  # [T, viewer]
+    assert (noticed[1::2, 1] == noticed[0::2, 1]).all()  # agent 0 moves at even steps: agent 1 learns of it then
+    assert (noticed[2::2, 0] == noticed[1:-1:2, 0]).all()
+    for viewer in range(2):
+        assert abs(deviation(noticed[(1 - viewer) :: 2, viewer].sum(), 100, 0.5)) < 4
+    assert (shown[1:, :, 0].sum(-1) == 1).all()
+
+
+def test_matches_in_turn_end_between_rounds_only():
+    trials, continuation = 2000, 0.7
+    world, params = only(odd_game(3, 2))
+    params = dataclasses.replace(
+        params,
+        sequential=jnp.bool_(True),
+        continuation=jnp.float32(continuation),
+        horizon=jnp.int32(10**6),
+    )
+    length, over, discount = map(np.asarray, lengths(world, jax.random.key(3), params, trials, 90))
+    assert over.all()
+    assert (discount == 0).all()
+    assert (length % 3 == 0).all()
+    mean, variance = 1 / (1 - continuation), continuation / (1 - continuation) ** 2
+    assert abs((length / 3).mean() - mean) / math.sqrt(variance / trials) < 4
+    params = dataclasses.replace(params, continuation=jnp.float32(1.0), horizon=jnp.int32(5))
+    length, over, discount = lengths(world, jax.random.key(3), params, trials, 90)
+    assert (length == 15).all()
+    assert (discount == 1).all()
+
+
+def test_tit_for_tat_answers_within_the_round():
+    world, params = in_turn()
+    policy = strategies.tit_for_tat(2, 2)
+    _, seen = follow(world, params, [(1, 0), (0, 1)])
+    answers = []
+    for timestep, agent in zip(seen, (0, 1, 0), strict=True):
+        own = jax.tree.map(lambda leaf, agent=agent: leaf[agent], timestep.observation)
+        percept = Percept(own, timestep.reward[agent], timestep.action_mask[agent], timestep.first)
+        answers.append(int(policy.apply((), (), percept)[1].logits.argmax()))
+    assert answers == [0, 1, 1]
+
+
 # ---- Side by side ----------------------------------------------------------------------------------------
 
 
@@ -292,7 +447,7 @@ def test_games_played_side_by_side_are_played_as_alone(names):
     """Stacked in any order, one row of the batch is the game by itself."""
     world, params = make(names)
     count, num_agents = len(names), world.num_agents
-    state = MatrixState(jnp.zeros(count, jnp.int32))
+    state, _ = reset_games(world, params)
     moves = np.random.default_rng(0).integers(0, 2, (5, count, num_agents)).astype(np.int32)
     alone = {}
     for name in names:
@@ -311,8 +466,66 @@ def test_games_played_side_by_side_are_played_as_alone(names):
                 assert np.asarray(left).tobytes() == np.asarray(right[i]).tobytes()
 
 
+def test_simultaneous_and_sequential_games_share_one_program():
+    """Every number and the order of moves differ between rows: a batch equals each alone, bit for bit."""
+    rng, count, num_agents, num_actions = np.random.default_rng(1), 16, 3, 2
+    world, base = only(odd_game(num_agents, num_actions))
+
+    def row(i: int) -> MatrixParams:
+        return dataclasses.replace(
+            base,
+            payoff=rng.normal(size=base.payoff.shape).astype(np.float32),
+            continuation=np.float32(rng.uniform(0.6, 1)),
+            tremble=np.float32(rng.uniform(0, 0.4)),
+            observability=np.float32(rng.choice([0.0, 1.0, rng.uniform()])),
+            sequential=np.bool_(i % 2),
+            horizon=np.int32(rng.integers(1, 5)),
+            sharing=dataclasses.replace(
+                base.sharing, weights=rng.normal(size=base.sharing.weights.shape).astype(np.float32)
+            ),
+        )
+
+    rows = [jax.tree.map(jnp.asarray, row(i)) for i in range(count)]
+    params = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *rows)
+    state, timestep = reset_games(world, params)
+    alone = [reset_one(world, each) for each in rows]
+    lasts, turns = 0, 0
+    for t in range(12):
+        together = [np.asarray(leaf) for leaf in jax.tree.leaves((state, timestep))]
+        for i in range(count):
+            for left, right in zip(jax.tree.leaves(alone[i]), together, strict=True):
+                assert np.asarray(left).tobytes() == right[i].tobytes()
+        words = np.asarray(jax.random.key_data(jax.random.split(jax.random.key(t), count)))
+        moves = rng.integers(0, num_actions, (count, num_agents)).astype(np.int32)
+        state, timestep = step_games(world, jax.random.wrap_key_data(words), params, state, moves)
+        alone = [
+            step_one(world, jax.random.wrap_key_data(words[i]), rows[i], alone[i][0], moves[i]) for i in range(count)
+        ]
+        lasts, turns = lasts + timestep.last.sum(), turns + (state.turn > 0).sum()
+    assert lasts > 12
+    assert turns > 12
+
+
 def test_declared_numbers_become_params():
-    game = dataclasses.replace(declare("chicken"), continuation=0.75, tremble=0.125, horizon=9)
-    _, params = only(game)
-    assert (float(params.continuation), float(params.tremble), int(params.horizon)) == (0.75, 0.125, 9)
+    numbers = {"continuation": 0.75, "tremble": 0.125, "observability": 0.5, "sequential": True, "horizon": 9}
+    _, params = only(dataclasses.replace(declare("chicken"), **numbers))
+    assert {field: getattr(params, field).item() for field in numbers} == numbers
     assert (params.sharing.weights == jnp.eye(2)).all()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("observability", -0.1), ("observability", float("nan")), ("tremble", 2.0), ("sequential", 1), ("horizon", 0)],
+)
+def test_numbers_that_cannot_be_meant_are_refused(field, value):
+    with pytest.raises(UserError, match=f"chicken: {field} is {value}; it must be"):
+        only(dataclasses.replace(declare("chicken"), **{field: value}))
+
+
+def test_no_leaf_is_weakly_typed():
+    """Weak types would make a second trace of one program."""
+    world, params = in_turn()
+    begun = jax.eval_shape(world.reset, jax.random.key(0), params)
+    stepped = jax.eval_shape(world.step, jax.random.key(0), params, begun[0], jnp.zeros(2, jnp.int32))
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves((params, begun, stepped)))
+    assert begun == stepped

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from softsim.envs import Cell, Game, Growth, compile_games, noise
+from softsim.envs.draws import PURPOSES, draw
 from softsim.envs.growth import emerge, grow
-from softsim.envs.params import Emergence
+from softsim.envs.place import place
 from softsim.envs.vocabulary import ITEMS
-from softsim.envs.world import draw, place
 
 LIMIT = 4.5
 """Standard deviations. Every seed here is fixed, so what passes once passes always."""
@@ -165,12 +165,13 @@ def test_what_grows_is_chosen_fairly_however_rarely(rate):
     """The word that says yes must not say which: at a small rate its upper bits are known."""
     side, coins = 2**12, ("red_coin", "blue_coin")
     field = Game("field", map="fP", legend={"f": Cell(site="field")}, growth=[Growth(coins, on="field", rate=rate)])
-    law = jax.tree.map(lambda leaf: leaf[0], compile_games([field])[1].growth)
+    world, params = compile_games([field])
+    law = jax.tree.map(lambda leaf: leaf[0], params.growth)
 
     @jax.jit
     def grown(seed):
         site, free = jnp.ones((side, side), jnp.uint8), jnp.ones((side, side), bool)
-        cell = grow(law, site, jnp.zeros_like(site), free, seed, 0, (), False)
+        cell = grow(world.spec, law, site, jnp.zeros_like(site), jnp.zeros((0, 0)), free, seed)
         return jnp.stack([(cell == ITEMS.index(coin)).sum(dtype=jnp.int32) for coin in coins])
 
     red, blue = sum(np.asarray(grown(seed)) for seed in seeds(9, 2))
@@ -178,16 +179,21 @@ def test_what_grows_is_chosen_fairly_however_rarely(rate):
     assert abs(deviation(red, red + blue, 1 / 2)) < LIMIT
 
 
+NONE = jnp.zeros(0, jnp.int32)
+
+
+def emergence(**rate: float):
+    """The spec and the laws of a world in which the named items emerge, each on a site of its own."""
+    sites = {letter: Cell(site=item) for letter, item in zip("ab", rate, strict=False)}
+    laws = [Growth(item, on=item, per_step=float(often)) for item, often in rate.items()]
+    world, params = compile_games([Game("spring", map="".join(sites) + "P", legend=sites, growth=laws)])
+    return world.spec, jax.tree.map(lambda leaf: leaf[0], params.emergence)
+
+
 def test_whether_and_where_something_emerges_are_independent():
     """Every free cell is as likely, and the rate is the law's; with two laws of one step at once."""
     side, trials, rate = 5, 20_000, np.array([0.3, 0.7])
-    law = Emergence(
-        site=jnp.array([1, 2], jnp.uint8),
-        over=jnp.zeros(2, jnp.uint8),
-        item=jnp.array([3, 4], jnp.uint8),
-        rate=jnp.asarray(rate, jnp.float32),
-        after=jnp.zeros(2, jnp.int32),
-    )
+    spec, law = emergence(apple=rate[0], river=rate[1])
     site = np.ones((side, side), np.uint8)
     site[3:] = 2
     free = np.ones((side, side), bool)
@@ -196,7 +202,8 @@ def test_whether_and_where_something_emerges_are_independent():
     @jax.jit
     def emerged(seed):
         blank = jnp.zeros((side, side), jnp.uint8)
-        return jax.vmap(lambda each: emerge(law, jnp.asarray(site), blank, jnp.asarray(free), each, 1))(seed)
+        there, free_there = jnp.asarray(site), jnp.asarray(free)
+        return jax.vmap(lambda each: emerge(spec, law, there, blank, free_there, each, 1, NONE)[0])(seed)
 
     cell = np.asarray(emerged(seeds(10, trials)))
     there = []
@@ -214,18 +221,12 @@ def test_whether_and_where_something_emerges_are_independent():
 @pytest.mark.parametrize("side", [30, 128, 256])
 def test_something_emerges_anywhere_on_a_large_map(side):
     """As often in the lower half as in the upper."""
-    law = Emergence(
-        site=jnp.ones(1, jnp.uint8),
-        over=jnp.zeros(1, jnp.uint8),
-        item=jnp.full(1, 3, jnp.uint8),
-        rate=jnp.ones(1, jnp.float32),
-        after=jnp.zeros(1, jnp.int32),
-    )
+    spec, law = emergence(apple=1.0)
 
     @jax.jit
     def below(seed):
         site, free = jnp.ones((side, side), jnp.uint8), jnp.ones((side, side), bool)
-        return emerge(law, site, jnp.zeros_like(site), free, seed, 1)[side // 2 :].any()
+        return emerge(spec, law, site, jnp.zeros_like(site), free, seed, 1, NONE)[0][side // 2 :].any()
 
     trials = 500
     count = sum(bool(below(seed)) for seed in np.asarray(seeds(15, trials)))
@@ -248,7 +249,7 @@ def test_priorities_are_distinct_and_above_zero(num_agents):
 def test_the_words_of_one_step_serve_one_purpose_each():
     words = jax.tree.leaves(draw(jax.random.key(3), 4))
     flat = np.concatenate([np.ravel(word) for word in words])
-    assert len(flat) == 2 * 4 + 9
+    assert len(flat) == 2 * 4 + 2 * len(PURPOSES)
     assert len(set(flat.tolist())) == len(flat)
 
 

@@ -82,3 +82,6 @@ def clean_up() -> Game:
         num_agents=7,
         ending=Ending(maximum=5000, minimum=1000, interval=100, rate=0.2),
     )
+
+
+GAMES = {"clean_up": clean_up}

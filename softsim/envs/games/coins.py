@@ -60,3 +60,6 @@ def _map(height: int, width: int) -> str:
     wall, row, starts = "#" * (width + 2), f"#{'c' * width}#", f"#P{'c' * (width - 2)}P#"
     above = (height - 1) // 2
     return "\n".join([wall, *[row] * above, starts, *[row] * (height - 1 - above), wall])
+
+
+GAMES = {"coins": coins}

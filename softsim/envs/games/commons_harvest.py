@@ -99,3 +99,10 @@ def _harvest(variant: str, rate: Rates, zap: Beam, question: str, dilemma: str, 
         num_agents=7,
         ending=Ending(maximum=5000, minimum=1000, interval=100, rate=0.15),
     )
+
+
+GAMES = {
+    "commons_harvest_open": commons_harvest_open,
+    "commons_harvest_closed": commons_harvest_closed,
+    "commons_harvest_partnership": commons_harvest_partnership,
+}

@@ -62,3 +62,9 @@ def volunteers_dilemma_5() -> MatrixGame:
         question="Who does the job that needs only one?",
         dilemma="volunteer's dilemma",
     )
+
+
+GAMES = {
+    game.__name__: game
+    for game in (prisoners_dilemma, chicken, stag_hunt, harmony, public_good_5, volunteers_dilemma_5)
+}
