@@ -17,9 +17,9 @@ from typing import Annotated, Any
 import tyro
 
 from softsim import run
-from softsim.envs import GRID_GAMES, declare, names
+from softsim.envs import declare, names
 from softsim.envs.vocabulary import ACTIONS
-from softsim.presets import PRESETS, RunConfig, describe
+from softsim.presets import FIVE_GAMES, PRESETS, RunConfig, describe
 from softsim.run import Interrupted
 from softsim.types import UserError
 
@@ -69,7 +69,7 @@ class Games:
 class BenchEnv:
     """Time environment steps under random actions."""
 
-    games: tuple[str, ...] = GRID_GAMES
+    games: tuple[str, ...] = FIVE_GAMES
     num_envs: int = 1024
     mixed: bool = False  # all games side by side in one batch
     repeats: int = 5
@@ -211,44 +211,47 @@ def explain_run(summary: dict[str, Any]) -> str:
 
 
 MANY_GAMES = 30
-"""A family with more games than this is one entry of the list."""
+"""A family with more games than this is one entry among all games, and a plain table by itself."""
 
 
 def list_games(games: list[dict[str, Any]]) -> str:
-    """Lay out all games, two lines each: what is played, and what is asked."""
-    from softsim.report import format_table
-
+    """Lay out all games, and how to see more of them."""
     families: dict[str, list[dict[str, Any]]] = {}
     for game in games:
         families.setdefault(game["family"], []).append(game)
-    rows, asked = [], []
+    shown = []
     for family, members in families.items():
-        if len(members) > MANY_GAMES:
-            kinds = dict.fromkeys(game["dilemma"] for game in members)
-            members = [members[0] | {"name": f"{family} ({len(members)} games)", "dilemma": ", ".join(kinds)}]
-            members[0]["question"] = f"`softsim games {family}` lists them."
-        for game in members:
-            rows.append([game["name"], game["num_agents"], extent(game), acts(game)])
-            asked.append(textwrap.fill(f"{game['dilemma']}: {game['question']}", 112, initial_indent=" " * 4))
-    header, *lines = format_table(["game", "agents", "map", "actions"], rows).splitlines()
+        kinds = ", ".join(dict.fromkeys(game["dilemma"] for game in members))
+        folded = {"name": f"{family} ({len(members)} games)", "dilemma": kinds}
+        folded["question"] = f"`softsim games {family}` lists them."
+        shown += [members[0] | folded] if len(members) > MANY_GAMES else members
     several = [f"{family} ({len(members)})" for family, members in families.items() if len(members) > 1]
-    return "\n".join(
-        [
-            header,
-            *(text for pair in zip(lines, asked, strict=True) for text in pair),
-            "",
-            f"{len(games)} games in {len(families)} families, of which have several: {', '.join(several)}.",
-            "`softsim games NAME` shows one game, or lists a family. Moves are " + ", ".join(ACTIONS) + ".",
-        ]
+    notes = (
+        f"{len(games)} games in {len(families)} families; with several games: {', '.join(several)}.",
+        "`softsim games NAME` shows the game of that name, or lists the family.",
+        f"Moves are {', '.join(ACTIONS)}.",
     )
+    return "\n".join([entries(shown), "", *(textwrap.fill(note, 112) for note in notes)])
 
 
 def list_family(games: list[dict[str, Any]]) -> str:
-    """Lay out the games of one family, a line each."""
+    """Lay out the games of one family."""
     from softsim.report import format_table
 
-    rows = [[g["name"], g["num_agents"], extent(g), acts(g), g["dilemma"], g["question"]] for g in games]
-    return format_table(["game", "agents", "map", "actions", "dilemma", "question"], rows)
+    if len(games) <= MANY_GAMES:
+        return entries(games)
+    rows = [[g["name"], g["num_agents"], acts(g), g["dilemma"], g["question"]] for g in games]
+    return format_table(["game", "agents", "actions", "dilemma", "question"], rows)
+
+
+def entries(games: list[dict[str, Any]]) -> str:
+    """Lay out games, an entry each: what is played, and below that what is asked."""
+    from softsim.report import format_table
+
+    rows = [[game["name"], game["num_agents"], extent(game), acts(game)] for game in games]
+    header, *lines = format_table(["game", "agents", "map", "actions"], rows).splitlines()
+    asked = [textwrap.fill(f"{game['dilemma']}: {game['question']}", 108) for game in games]
+    return "\n".join([header, *(f"{a}\n{textwrap.indent(b, '    ')}" for a, b in zip(lines, asked, strict=True))])
 
 
 def extent(game: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from softsim.envs import GRID_GAMES, declare, make
+from softsim.envs import declare, make
 from softsim.envs.describe import summary
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
@@ -62,6 +62,9 @@ def _fill(kind: Any, row: Any) -> Any:
     return kind(**{name: _fill(type(getattr(defaults, name)), value) for name, value in row.items()})
 
 
+FIVE_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
+"""Grid games that need the least of the engine, for quick comparisons."""
+
 PRESETS: dict[str, RunConfig] = {
     "quickstart": RunConfig(
         game=("commons_harvest_open",),
@@ -92,7 +95,7 @@ PRESETS: dict[str, RunConfig] = {
         ),
     ),
     "five_games": RunConfig(
-        game=GRID_GAMES,
+        game=FIVE_GAMES,
         horizon=128,
         train=TrainConfig(
             num_populations=2,

@@ -12,6 +12,7 @@ import pytest
 
 from softsim import MatrixGame, UserError, compile_matrix_games, doctor, names
 from softsim.cli import finite, main
+from softsim.envs import Game, declare
 from softsim.envs.matrix import two_by_two
 from softsim.presets import PRESETS
 
@@ -121,6 +122,8 @@ def test_games_lists_every_game(capsys):
     main(["games", "--json"])
     games = last_line(capsys)["games"]
     assert [game["name"] for game in games] == names()
+    assert len({game["family"] for game in games}) >= 20
+    assert sum(game["family"] != "ordinal" for game in games) >= 40
     for game in games:
         assert set(game) >= GAME_KEYS
         assert game["num_agents"] >= 2
@@ -128,21 +131,51 @@ def test_games_lists_every_game(capsys):
         assert all(isinstance(action, str) for action in game["actions"])
         assert game["question"].endswith("?")
         assert game["dilemma"]
+        assert isinstance(declare(game["name"]), Game) == (game["height"] * game["width"] > 1)
 
 
 def test_games_reads_as_a_table(capsys):
+    """Every named game has an entry and its question; the 144 ordinal ones share an entry, which says how to list
+    them."""
     main(["games"])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:2] == ["game", "agents"]
-    assert [line.split()[0] for line in lines[1:]] == names()
+    text = capsys.readouterr().out
+    assert text.splitlines()[0].split() == ["game", "agents", "map", "actions"]
+    assert max(map(len, text.splitlines())) <= 130
+    first = [line.split()[0] for line in text.splitlines() if line and not line.startswith(" ")]
+    named = [name for name in names() if not name.startswith("ordinal_")]
+    assert first[1 : len(named) + 2] == [*named, "ordinal"]
+    assert "(144 games)" in text
+    assert "`softsim games ordinal`" in text
+    words = " ".join(text.split())
+    assert all(f"{declare(name).dilemma}: {declare(name).question}" in words for name in named)
 
 
-@pytest.mark.parametrize("name", ["prisoners_dilemma", "coins"])
-def test_games_shows_one(name, capsys):
+@pytest.mark.parametrize(("family", "count"), [("ordinal", 144), ("territory", 3), ("matrix", 6)])
+def test_games_lists_a_family(family, count, capsys):
+    main(["games", family])
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert len(lines) == 1 + count
+    main(["games", family, "--json"])
+    games = last_line(capsys)["games"]
+    assert [game["name"] for game in games] == [name for name in names() if declare(name).family == family]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("prisoners_dilemma", ("3, 3", "0, 5", "pure equilibria: defect, defect")),
+        ("public_good_5", ("others who cooperate", "2.4")),
+        ("coins", ("height: 17", "width: 15", "c  floor, site coin", "costs each other agent 2")),
+        ("clean_up", ("#ddrrdrrrdddrdwwddrrrrddddrdd#", "counted as cleaned", "site orchard", "every 100 steps")),
+        ("hidden_agenda", ("4 × crew, 1 × impostor", "tag: for impostor alone", "counted as gems_done")),
+    ],
+)
+def test_games_shows_one(name, said, capsys):
+    """Also where a family has the same name."""
     main(["games", name])
     text = capsys.readouterr().out
-    assert f"name: {name}" in text
-    assert "actions: " in text
+    for part in (f"name: {name}", "actions: ", "Ending", *said):
+        assert part in text
     main(["games", name, "--json"])
     assert [game["name"] for game in last_line(capsys)["games"]] == [name]
 

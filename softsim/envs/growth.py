@@ -99,24 +99,30 @@ def emerge(
         [H, W] uint8 cells, [M] int32 tries still waiting.
     """
     index = jnp.arange(cell.size, dtype=jnp.int32).reshape(cell.shape)
-    for m in range(law.site.shape[0]):
-        law_seed = seed + jnp.array([0, m], jnp.uint32)
-        word = noise.mix(law_seed[0] ^ noise.mix(law_seed[1]))
-        bound = noise.threshold(law.rate[m])
-        tries = (law.every_step[m] & (step > law.after[m])).astype(jnp.int32)
-        if spec.has("spores"):
-            tries = tries + pending[m]
-        ticket = noise.bits(law_seed, cell.shape)
-        for attempt in range(spec.burst):
-            here = (site == law.site[m]) & (cell == law.over[m]) & free
+
+    def bring(cell, each):
+        law, waiting, number = each
+        law_seed = jnp.stack([seed[0], seed[1] + number])
+        ticket, first = noise.bits(law_seed, cell.shape), noise.mix(law_seed[0] ^ noise.mix(law_seed[1]))
+        tries = (law.every_step & (step > law.after)).astype(jnp.int32) + waiting
+
+        def attempt(turn, running):
+            cell, word = running
+            here = (site == law.site) & (cell == law.over) & free
             # The free cell of the greatest word; of equal words the first. Two plain reductions beat one argmax.
             bid = jnp.where(here, ticket, jnp.uint32(0))
             chosen = jnp.where(here & (bid == bid.max()), index, cell.size).min()
-            happens = noise.happens(word, bound) & (attempt < tries)
+            happens = noise.happens(word, noise.threshold(law.rate)) & (turn < tries)
             if spec.has("cap"):
-                happens = happens & ((cell == law.item[m]).sum(dtype=jnp.int32) < law.cap[m])
-            cell = jnp.where((index == chosen) & happens, law.item[m], cell)
-            word = noise.mix(word + jnp.uint32(attempt + 1))
+                happens = happens & ((cell == law.item).sum(dtype=jnp.int32) < law.cap)
+            cell = jnp.where((index == chosen) & happens, law.item, cell)
+            return cell, noise.mix(word + turn.astype(jnp.uint32) + 1)
+
+        return jax.lax.fori_loop(0, spec.burst, attempt, (cell, first))[0], None
+
+    num_laws = law.site.shape[0]
+    waiting = pending if spec.has("spores") else jnp.zeros(num_laws, jnp.int32)
+    cell = jax.lax.scan(bring, cell, (law, waiting, jnp.arange(num_laws, dtype=jnp.uint32)))[0]
     return cell, jnp.maximum(pending - spec.burst, 0) if spec.has("spores") else pending
 
 

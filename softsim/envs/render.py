@@ -17,14 +17,14 @@ HEADINGS = "^>v<"
 """Agents, by heading: no item is drawn like one."""
 
 PREFERRED = {
-    **{"floor": " ", "wall": "#", "dark": "?", "apple": "o", "river": "~", "dirt": "%"},
-    **{"red_coin": "r", "blue_coin": "b", "iron": "i", "gold": "G", "partial_gold": "g", "token": "$"},
-    **{"block": "=", "damaged_block": "-", "acorn": "n", "tall_grass": '"', "gem": "*", "grate": "_"},
-    **{"apple_tree": "A", "banana_tree": "B", "counter": "+", "pot": "u", "pot_done": "U", "hatch": "H"},
-    **{"box": "x", "bait": "!", "banana": ")", "accept": "Y", "reject": "N", "stone": "0"},
+    "floor": " ", "wall": "#", "dark": "?", "apple": "o", "river": "~", "dirt": "%",
+    "red_coin": "r", "blue_coin": "b", "iron": "i", "gold": "G", "partial_gold": "g", "token": "$",
+    "block": "=", "damaged_block": "-", "acorn": "n", "tall_grass": '"', "gem": "*", "grate": "_",
+    "apple_tree": "A", "banana_tree": "B", "counter": "+", "pot": "u", "pot_done": "U", "hatch": "H",
+    "box": "x", "bait": "!", "banana": ")", "accept": "Y", "reject": "N", "stone": "0",
     **{f"pad_{k}": str(k) for k in range(1, 5)},
     **{f"pot_{k}": str(k + 4) for k in range(1, 4)},
-}
+}  # fmt: skip
 """What common items look like."""
 
 
@@ -54,12 +54,12 @@ def draw(params: EnvParams, state: EnvState) -> str:
     present = np.asarray(params.agent_mask) & (np.asarray(state.removed) == 0)
     for position, heading in zip(np.asarray(state.position)[present], np.asarray(state.heading)[present], strict=True):
         canvas[np.unravel_index(position, cell.shape)] = HEADINGS[heading]
-    seen = [f"{GLYPHS[item]} {name(item)}" for item in np.unique(cell[:height, :width]) if item > 0]
+    seen = [f"{GLYPHS[item]} {item_name(item)}" for item in np.unique(cell[:height, :width]) if item > 0]
     rows = ["".join(row) for row in canvas[:height, :width]]
     return "\n".join([*rows, ", ".join(["^ > v < agents", *seen])])
 
 
-def name(item: int) -> str:
+def item_name(item: int) -> str:
     """Name an item. Those that users' games name have a number here."""
     return ITEMS[item] if item < len(ITEMS) else f"item {item}"
 

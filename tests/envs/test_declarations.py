@@ -110,14 +110,14 @@ def test_an_unknown_game_suggests_the_nearest(wrong, nearest):
         message = refusal(run)
         assert repr(wrong) in message
         assert f"did you mean {nearest!r}" in message
-        assert all(name in message for name in names())
+        assert "`softsim games`" in message
 
 
-def test_a_game_like_no_other_gets_the_list():
+def test_a_game_like_no_other_is_sent_to_the_list():
     message = refusal(lambda: make("qqqqq"))
     assert "'qqqqq'" in message
     assert "did you mean" not in message
-    assert all(name in message for name in names())
+    assert f"`softsim games` lists all {len(names())}" in message
 
 
 @pytest.mark.parametrize("name", ["clean_up", "prisoners_dilemma"])

@@ -1,4 +1,7 @@
-"""The manifold of situations: coordinates of games, sampling, distance, coverage, and regions held out of training."""
+"""The manifold of situations: coordinates of games, sampling, distance, coverage, and regions held out of training.
+
+Of matrix games, and of grids: names that both have say `grid` for grids.
+"""
 
 from softsim.envs.manifold.cells import (
     CELLS,
@@ -22,6 +25,29 @@ from softsim.envs.manifold.coordinates import (
     symmetric,
     uniform_game,
 )
+from softsim.envs.manifold.grid import AXES as GRID_AXES
+from softsim.envs.manifold.grid import (
+    GRID_PRIOR,
+    QUADRANTS,
+    Box,
+    GridPrior,
+    GridSituation,
+    GridSplit,
+    degenerate,
+    effect,
+    expected_grid_coverage,
+    grid_at,
+    grid_coverage,
+    grid_distance,
+    grid_split,
+    quadrant,
+    sample_grid,
+)
+from softsim.envs.manifold.grid import axes as grid_axes
+from softsim.envs.manifold.grid import felt as felt_effect
+from softsim.envs.manifold.grid import mutate as mutate_grid
+from softsim.envs.manifold.grid import to_params as grid_params
+from softsim.envs.manifold.grid import world as grid_world
 from softsim.envs.manifold.measures import (
     distance,
     energy_distance,
@@ -46,10 +72,17 @@ __all__ = [
     "BEST_RESPONSES",
     "CELLS",
     "DILEMMA_CLASSES",
+    "GRID_AXES",
+    "GRID_PRIOR",
     "PRIOR",
+    "QUADRANTS",
+    "Box",
     "Cap",
     "Cells",
     "Coordinates",
+    "GridPrior",
+    "GridSituation",
+    "GridSplit",
     "MatrixPrior",
     "MatrixSituation",
     "Region",
@@ -57,24 +90,38 @@ __all__ = [
     "best_response",
     "cell_index",
     "coordinates_of",
+    "degenerate",
     "dilemma_class",
     "direction_at",
     "direction_in_cell",
     "distance",
+    "effect",
     "energy_distance",
     "expected_coverage",
+    "expected_grid_coverage",
     "felt",
+    "felt_effect",
     "game_distance",
+    "grid_at",
+    "grid_axes",
+    "grid_coverage",
+    "grid_distance",
+    "grid_params",
+    "grid_split",
+    "grid_world",
     "images",
     "kin",
     "matrix_at",
     "mutate",
+    "mutate_grid",
     "nearest",
     "num_equilibria",
     "ordinal_cell",
     "ordinal_coverage",
     "payoff_of",
+    "quadrant",
     "restore",
+    "sample_grid",
     "sample_matrix",
     "split",
     "symmetric",

@@ -1,0 +1,40 @@
+"""The pages of the documentation say what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from softsim.envs import names
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def make_games():
+    """The script that writes the pages, as a module."""
+    spec = importlib.util.spec_from_file_location("make_games", DOCS / "make_games.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_of_the_games_are_up_to_date(make_games):
+    """If not, run `python docs/make_games.py`."""
+    pages = make_games.pages()
+    assert {path.name for path in (DOCS / "games").glob("*.md")} == set(pages)
+    stale = [name for name, text in pages.items() if (DOCS / "games" / name).read_text(encoding="utf-8") != text]
+    assert not stale, "run `python docs/make_games.py`"
+    assert make_games.pages() == pages
+
+
+def test_every_game_has_a_place(make_games):
+    pages = make_games.pages()
+    for name in names():
+        page = "ordinal.md" if name.startswith("ordinal_") else f"{name}.md"
+        assert f"`{name}`" in pages[page]
+        assert page in pages["README.md"]
