@@ -177,7 +177,7 @@ def advance(table: rollout.Table, params: PyTree, running: Running) -> Running:
     word = jax.random.bits(key_act, (table.num_places,), jnp.uint32)
     action = noise.choice(word, jnp.uint32(world.num_actions)).astype(jnp.int32)
     action = action.reshape(1, table.num_envs, world.num_agents)
-    resets = running.resets + play.timestep.last.any().astype(jnp.int32)
+    resets = running.resets + rollout.happens_anywhere(play.timestep.last).astype(jnp.int32)
     seen = running.seen + add_up(play.timestep.observation)
     state, timestep = rollout.advance(table, key_world[None], params, play, action)
     return Running(key[None], rollout.Play(state, timestep, play.memory, play.seen), seen, resets)

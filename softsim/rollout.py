@@ -159,6 +159,12 @@ def think(
     return tuple(memories), jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *outputs)
 
 
+def happens_anywhere(where: Array) -> Array:
+    """Whether any of [E] bools is true. A product, since XLA unrolls `any` over many into its largest kernel."""
+    times = where.astype(jnp.float32)
+    return jnp.dot(times, times) > 0
+
+
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
     """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
     key = of_environments(table, key)
@@ -171,7 +177,7 @@ def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array)
         fresh = jax.vmap(table.world.reset)(jax.random.clone(key), params)
         return jax.tree.map(lambda a, b: jnp.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), fresh, stepped)
 
-    return jax.lax.cond(over.any(), restart, lambda stepped: stepped, stepped)
+    return jax.lax.cond(happens_anywhere(over), restart, lambda stepped: stepped, stepped)
 
 
 def unroll(

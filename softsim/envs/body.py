@@ -15,6 +15,11 @@ HAND_STATES, MESSAGE = 4, 4
 """States of a hand that can be told apart, and numbers of a message."""
 
 
+def fraction(part: Array, whole: Array) -> Array:
+    """A quotient in steps of 1/256, which does not depend on how a compiler divides."""
+    return jnp.floor(256.0 * part / whole + 0.25) / 256.0
+
+
 def hear(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array) -> Array:
     """Sum of the messages of the others in range, [A, 4] float32."""
     down, across = apart(spec, params.layout, state.position[:, None], state.position[None])
@@ -36,20 +41,20 @@ def feel(spec: WorldSpec, params: EnvParams, state: EnvState, reward: Array, tal
     status = jnp.stack([state.frozen > 0, state.removed > 0, reward], -1, dtype=jnp.float32)
     roles = role[:, None] == jnp.arange(spec.num_roles, dtype=jnp.int32)[None]
     pause = jnp.maximum(params.beams.cooldown - 1, 1).astype(jnp.float32)
-    ready = jnp.where(params.beams.exists[None], 1.0 - state.cooldown.astype(jnp.float32) / pause[None], 0.0)
+    ready = jnp.where(params.beams.exists[None], 1.0 - fraction(state.cooldown.astype(jnp.float32), pause[None]), 0.0)
     parts = [status, roles, ready]
     if spec.has("hand"):
         hand = params.sight.hand.reshape(-1)[role * HAND_STATES + state.hand] if spec.has("guise") else state.hand
         parts.append(hand[:, None] == jnp.arange(HAND_STATES, dtype=jnp.uint8)[None])
     if spec.has("bag"):
-        parts.append(state.bag.astype(jnp.float32) / jnp.maximum(params.bag.cap, 1).astype(jnp.float32)[None])
+        parts.append(fraction(state.bag.astype(jnp.float32), jnp.maximum(params.bag.cap, 1).astype(jnp.float32)[None]))
     if spec.has("mark"):
         parts.append((state.mark > 0)[:, None])
     if spec.has("paint"):
         parts.append(state.paint[:, None].astype(jnp.float32) / 8.0)
     if spec.has("need"):
         most = params.need.most[role]
-        parts.append(jnp.where(most > 0, state.need / jnp.where(most > 0, most, 1.0), 0.0)[:, None])
+        parts.append(jnp.where(most > 0, fraction(state.need, jnp.where(most > 0, most, 1.0)), 0.0)[:, None])
     if spec.has("nature"):
         states = state.nature == jnp.arange(spec.num_natures, dtype=jnp.int32)
         parts.append(in_set(params.nature.shown, role)[:, None] & states[None])

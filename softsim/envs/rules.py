@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from softsim.envs import growth, noise
 from softsim.envs.params import EnvParams, EnvState, Rules
+from softsim.envs.sharing import add_up
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array, struct
 
@@ -239,8 +240,8 @@ def on_agents(
     own = jnp.where(acts, rules.reward[row], 0.0)
     if spec.has("level"):
         own = own * jnp.where(rules.by_level[row], params.work.level[params.role][:, None], 1.0)
-    others = jnp.where(acts, rules.reward_others[row], 0.0).sum(1)
-    tally = tally.pay(own.sum(1), others, params.agent_mask & (state.removed == 0))
+    others = add_up(jnp.where(acts, rules.reward_others[row], 0.0))
+    tally = tally.pay(add_up(own), others, params.agent_mask & (state.removed == 0))
     freeze = jnp.where(acts, rules.freeze[row], 0).max(1)
     event = jnp.where(acts, rules.event[row], -1)
     hits = event[:, None, :] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None, :, None]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import jax.numpy as jnp
 
 from softsim.envs.params import Sharing
 from softsim.types import Array
+
+
+def add_up(values: Array) -> Array:
+    """Sum the columns of [A, Z] one after another: the same alone as in a batch, as reductions of floats are not."""
+    return functools.reduce(operator.add, [values[:, z] for z in range(values.shape[1])])
 
 
 def share(sharing: Sharing, payoff: Array, trace: Array, agent_mask: Array) -> tuple[Array, Array]:
@@ -26,8 +34,7 @@ def share(sharing: Sharing, payoff: Array, trace: Array, agent_mask: Array) -> t
     both = agent_mask[:, None] & agent_mask[None]
     others = jnp.maximum(agent_mask.sum(dtype=jnp.int32) - 1, 1).astype(jnp.float32)
     gap = jnp.where(both, trace[None] - trace[:, None], 0.0)
-    envy = sharing.envy * jnp.maximum(gap, 0.0).sum(1)
-    guilt = sharing.guilt * jnp.maximum(-gap, 0.0).sum(1)
-    # A product and a sum rather than a matmul: exact addition order, the same alone as in a batch.
-    reward = (sharing.weights * payoff[None]).sum(1) - (envy + guilt) / others
+    envy = sharing.envy * add_up(jnp.maximum(gap, 0.0))
+    guilt = sharing.guilt * add_up(jnp.maximum(-gap, 0.0))
+    reward = add_up(sharing.weights * payoff[None]) - (envy + guilt) / others
     return jnp.where(agent_mask, reward, 0.0), trace

@@ -29,25 +29,21 @@ from softsim.envs.manifold.grid import AXES as GRID_AXES
 from softsim.envs.manifold.grid import (
     GRID_PRIOR,
     QUADRANTS,
-    Box,
     GridPrior,
     GridSituation,
-    GridSplit,
-    degenerate,
     effect,
-    expected_grid_coverage,
     grid_at,
-    grid_coverage,
     grid_distance,
-    grid_split,
     quadrant,
     sample_grid,
 )
 from softsim.envs.manifold.grid import axes as grid_axes
 from softsim.envs.manifold.grid import felt as felt_effect
 from softsim.envs.manifold.grid import mutate as mutate_grid
-from softsim.envs.manifold.grid import to_params as grid_params
-from softsim.envs.manifold.grid import world as grid_world
+from softsim.envs.manifold.grid_regions import Box, GridSplit, expected_grid_coverage, grid_coverage, grid_split
+from softsim.envs.manifold.grid_template import degenerate
+from softsim.envs.manifold.grid_template import to_params as grid_params
+from softsim.envs.manifold.grid_template import world as grid_world
 from softsim.envs.manifold.measures import (
     distance,
     energy_distance,
