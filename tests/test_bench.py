@@ -65,7 +65,6 @@ def test_each_game_alone_has_a_row():
         assert row["state_bytes"] == 4 * 2 + 4 * num_agents + 4 * num_agents + num_agents**2
 
 
-
 def test_mixed_games_have_one_row_together(mixed):
     (row,) = mixed
     assert_complete(row)

@@ -16,8 +16,8 @@ HAND_STATES, MESSAGE = 4, 4
 
 
 def fraction(part: Array, whole: Array) -> Array:
-    """A quotient in steps of 1/256, which does not depend on how a compiler divides."""
-    return jnp.floor(256.0 * part / whole + 0.25) / 256.0
+    """A quotient in steps of 2**-16, which does not depend on how a compiler divides."""
+    return jnp.floor(65536.0 * part / whole + 0.25) / 65536.0
 
 
 def hear(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array) -> Array:

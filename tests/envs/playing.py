@@ -31,12 +31,16 @@ def step_chunk(world, keys, params, state, action):
     return jax.vmap(world.step, in_axes=(0, None, 0, None))(keys, params, state, action)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+"""A trace takes a few steps: it is compiled in half the time, and runs slowly."""
+
+
+@functools.partial(compiled, static_argnums=0)
 def step_one(world, key, params, state, action):
     return world.step(key, params, state, action)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiled, static_argnums=0)
 def reset_one(world, key, params):
     return world.reset(key, params)
 

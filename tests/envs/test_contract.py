@@ -27,6 +27,7 @@ PAIRS = [name for name in MATRICES if declare(name).num_agents == 2]
 CROWDS = [name for name in MATRICES if name not in PAIRS]
 SOME = [*GRIDS, *PAIRS[:4], "ordinal_pd_ch", *CROWDS]
 TOGETHER = {"grids": GRIDS, "rich": RICH, "pairs": PAIRS[:8], "crowds": CROWDS}
+KINDS = [pytest.param(kind, marks=pytest.mark.slow) if kind == "rich" else kind for kind in TOGETHER]
 
 made = functools.cache(make)
 traces: collections.Counter = collections.Counter()
@@ -244,7 +245,7 @@ def test_step_traces_once_whatever_the_numbers(name):
 # ---- Batching and determinism ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_of_different_situations_equals_each_alone(kind):
     world, params = situations(kind)
     params = numpy(params)
@@ -275,12 +276,12 @@ def test_the_situations_above_exercise_the_engine():
     assert (events > 0).all(), dict(zip(world.event_names, events.tolist(), strict=True))
     assert sum((after.cell != before.cell).sum() for before, _, after, _ in moments) > 1000
     assert (~params.agent_mask).sum() > 20
-    for kind in TOGETHER:
+    for kind in TOGETHER.keys() - {"rich"}:
         for field in ("reward", "payoff"):
             assert len({getattr(timestep, field).tobytes() for *_, timestep in map(numpy, history(kind))}) > 6
 
 
-@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_same_key_brings_the_same_result(kind):
     world, params = situations(kind)
     before, action, after, timestep = history(kind)[5]
@@ -353,7 +354,7 @@ def test_the_absent_are_in_nobodys_way():
             assert (np.asarray(getattr(moved, field)) == np.asarray(getattr(after, field)))[there].all(), field
 
 
-@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("kind", KINDS)
 def test_somebody_can_always_do_something(kind):
     for *_, timestep in history(kind):
         assert timestep.action_mask.any(-1).all()
@@ -472,7 +473,7 @@ def test_an_end_at_the_time_limit_is_an_end(name):
     assert endings(world, params, 1) == [(True, {0.0})]
 
 
-@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("kind", KINDS)
 def test_random_ends_come_at_their_rate(kind):
     """Over the batch, with each row's own rate where it is due; ends and discounts agree everywhere."""
     world, params = situations(kind)

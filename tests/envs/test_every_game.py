@@ -116,6 +116,7 @@ def test_every_game_keeps_its_invariants():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_every_game_keeps_its_invariants_for_a_thousand_steps():
     events = check_all(64, 1000)
     quiet = [name for name, seen in zip(GRID_GAMES, events, strict=True) if not seen.any()]
@@ -171,7 +172,8 @@ def test_a_game_that_does_not_fit_is_refused():
         compile_games([dataclasses.replace(ORCHARD, map=ORCHARD.map + "\n#########" * 55)], world)
 
 
-@pytest.mark.parametrize("worlds", [several, pytest.param(everything, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("worlds", [several, everything])
 def test_a_trained_policy_plays_a_game_it_never_saw(worlds):
     """One vocabulary, one action set, one observation: weights move as they are."""
     world, params = worlds()

@@ -172,7 +172,7 @@ def test_gathering_fills_the_bag_and_shows(item):
     assert play.sees(1, 2, 0, 2) == 1 << 2  # in its colour
     assert play.sees(0, 2, 0, 2) == 0
     first = play.seen.observation.body
-    np.testing.assert_allclose(first[:, 5:7], np.array([[1, 2], [1, 1], [1, 1]]) / 100)
+    np.testing.assert_allclose(first[:, 5:7], np.array([[1, 2], [1, 1], [1, 1]]) / 100, atol=2**-16)
 
 
 def test_three_strikes_destroy_a_resource():

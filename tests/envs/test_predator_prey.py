@@ -316,7 +316,7 @@ def test_stamina_is_observed_as_a_fraction():
     play = place().have(need=[9, 18, 18, 18, 18]).wait(1)
     spec = play.world.spec
     column = 3 + spec.num_roles + len(spec.beams) + 4
-    np.testing.assert_allclose(play.seen.observation.body[:2, column], [10 / 18, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(play.seen.observation.body[:2, column], [10 / 18, 1.0], atol=2**-16)
 
 
 # ---- Rates -------------------------------------------------------------------------------------------------
