@@ -145,7 +145,8 @@ def several():
     return make(["commons_harvest_open", "clean_up", "coins", "storm"])
 
 
-@pytest.mark.parametrize("worlds", [several, pytest.param(everything, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("worlds", [several, everything])
 def test_a_new_game_joins_a_compiled_batch_without_a_trace(worlds):
     world, params = worlds()
     same, orchard = compile_games([ORCHARD], world)

@@ -524,6 +524,7 @@ def test_payoffs_and_rewards_are_what_the_situation_says():
     assert took.sum() > 100
 
 
+@pytest.mark.slow
 def test_situations_played_at_random_break_no_rule():
     play_all(500, 100, 500)
 

@@ -333,6 +333,7 @@ def test_the_score_is_by_condition():
     }
 
 
+@pytest.mark.slow
 def test_believers_at_one_table_are_scored_as_a_mind_without_the_others_belief():
     world, params = compile_games([hidden_bait()])
     policy = strategies.random(world.num_actions, world.num_agents)

@@ -69,6 +69,7 @@ def learn(payoff, kinship=((1.0, 0.0), (0.0, 1.0))) -> tuple[np.ndarray, np.ndar
     return moves[..., 0] / moves.sum(-1), np.asarray(metrics["entropy"])
 
 
+@pytest.mark.slow
 def test_naive_learners_defect_in_the_prisoners_dilemma():
     cooperation, _ = learn(DILEMMA)
     assert 0.3 < cooperation[0].mean() < 0.7
@@ -129,6 +130,7 @@ def among_reciprocators():
     return cross_play(program, state, jax.random.key(0)) / HORIZON
 
 
+@pytest.mark.slow
 def test_the_patient_return_kindness():
     """The best response to tit-for-tat is to cooperate, 3 a round, where the future counts."""
     assert among_reciprocators()[:4, :2, 2].mean() > 2.7

@@ -12,6 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from softsim import HyperConfig, NetworkConfig, Percept, Policy, PPOConfig, Timestep, TrainConfig, assemble
 from softsim.evaluation.outcomes import play_out
@@ -224,6 +225,7 @@ def company():
     return score, np.asarray(experience.trajectory.reward).mean((1, 2, 3))
 
 
+@pytest.mark.slow
 def test_prediction_of_the_others_next_move():
     """Alternators tell their next move by their last one, and nothing of it by how often they make which.
 
