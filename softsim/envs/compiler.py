@@ -86,7 +86,6 @@ def derive_spec(games: Sequence[Game], ids: Mapping[str, int]) -> WorldSpec:
     names = [name for game in games for name in game.item_names()]
     draws = [draw for game in games for draw in game.draws]
     tries = [law.per_try is not None for game in emergent for law in game]
-    sites = [{cell.site for row in game.cells() for cell in row if cell.site} for game in games]
     return WorldSpec(
         height=max(len(game.rows) for game in games),
         width=max(len(line) for game in games for line in game.rows),
@@ -116,7 +115,6 @@ def derive_spec(games: Sequence[Game], ids: Mapping[str, int]) -> WorldSpec:
         num_tracked=max(2 if game.trick else 0 for game in games),
         lot=max((draw.count or 0 for game in games for draw in game.draws), default=0),
         burst=3 if any(tries) else 1,
-        num_sites=max(map(len, sites)) + 1,
     )
 
 

@@ -71,7 +71,6 @@ class WorldSpec:
     num_tracked: int = 0  # cells of a trick
     lot: int = 0  # cells that are drawn by number when an episode starts, at most
     burst: int = 1  # items that an emergence law may bring in one step; further tries wait
-    num_sites: int = 0  # site classes in use
 
     @property
     def num_actions(self) -> int:

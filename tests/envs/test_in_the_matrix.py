@@ -88,7 +88,7 @@ def test_constants(kind, variant):
     layout, site = params.layout, np.asarray(params.layout.site)
     assert int(layout.start_mask.sum()) == int(layout.respawn_mask.sum()) == (30 if arena else 13)
     classes = len(PAYOFF[kind][0])
-    counts = [int((site == s).sum()) for s in range(1, spec.num_sites)]
+    counts = [int((site == s).sum()) for s in range(1, int(site.max()) + 1)]
     first = {name: i for i, name in enumerate(dict.fromkeys(c.site for row in game.cells() for c in row if c.site))}
     counts = [counts[first[name]] for name in (*CLASSES[:classes], "any")]
     expected = (ARENA_SITES if arena else ROOM_SITES)[classes]
