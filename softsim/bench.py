@@ -60,7 +60,7 @@ def bench_env(
     situation of its own; episodes start at random ages, so that resets come as often as in a long run.
 
     Args:
-        mixed: step all games in one batch, in turn over the environments, for one row; else one row per game.
+        mixed: step all games in one batch, each in as many environments, for one row; else one row per game.
         num_steps: steps in one repeat; by default as many as take some 0.7 seconds, found after the warm-up.
         num_agents: agents in play, where the games leave a choice.
 
@@ -91,7 +91,7 @@ def measure_world(
     repeats: int = 5,
     seed: int = 0,
 ) -> Row:
-    """Measure one world as `bench_env` says. Situations have leaves [G, ...]; environment e plays `e % G`."""
+    """Measure one world as `bench_env` says. Situations have leaves [G, ...]; `lay_out` spreads them."""
     table, params, running = prepare(world, situations, num_envs, jax.random.key(seed))
 
     def run(params, running, steps):  # as many as asked, by one program

@@ -167,14 +167,42 @@ def happens_anywhere(where: Array) -> Array:
 
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
     """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
-    key = of_environments(table, key)
-    over = play.timestep.last
-    action = action.reshape(-1, table.world.num_agents)
-    stepped = jax.vmap(table.world.step)(key, params, play.state, action)
+    situation = of_environments(table, key), params, action.reshape(-1, table.world.num_agents)
+    now = play.state, play.timestep
+    block = block_size(table)
+
+    def cut(tree, start):
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, block), tree)
+
+    def advance_block(index, now):
+        start = index * block
+        after = advance_all(table.world, *cut(situation, start), *cut(now, start))
+        put = lambda leaf, new: jax.lax.dynamic_update_slice_in_dim(leaf, new, start, 0)  # noqa: E731
+        return jax.tree.map(put, now, after)
+
+    if block == now[1].last.size:
+        return advance_all(table.world, *situation, *now)
+    return jax.lax.fori_loop(0, now[1].last.size // block, advance_block, now)
+
+
+def block_size(table: Table) -> int:
+    """How many environments to step at a time: all, unless the world asks for blocks and they divide into such."""
+    size = table.num_populations * table.num_envs
+    most = getattr(table.world, "block", None) or size
+    divisor = next(d for d in range(min(most, size), 0, -1) if size % d == 0)
+    return divisor if 2 * divisor > most else size
+
+
+def advance_all(
+    world: Environment, key: Array, params: PyTree, action: Array, state: PyTree, timestep: Timestep
+) -> tuple[PyTree, Timestep]:
+    """Advance environments together, leaves [E, ...]."""
+    over = timestep.last
+    stepped = jax.vmap(world.step)(key, params, state, action)
 
     def restart(stepped):
         # Of the step and the reset of one environment only one is kept, so one key serves either.
-        fresh = jax.vmap(table.world.reset)(jax.random.clone(key), params)
+        fresh = jax.vmap(world.reset)(jax.random.clone(key), params)
         return jax.tree.map(lambda a, b: jnp.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), fresh, stepped)
 
     return jax.lax.cond(happens_anywhere(over), restart, lambda stepped: stepped, stepped)

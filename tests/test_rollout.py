@@ -315,7 +315,8 @@ def test_others_come_in_relative_slots():
 
 
 def test_environments_of_every_population_play_the_situations_in_turn():
-    assert lay_out(jnp.array([7, 8, 9]), num_populations=2, num_envs=4).tolist() == [7, 8, 9, 7] * 2
+    assert lay_out(jnp.array([7, 8, 9]), num_populations=2, num_envs=4).tolist() == [7, 7, 8, 9] * 2
+    assert lay_out(jnp.array([7, 8, 9]), num_populations=2, num_envs=2).tolist() == [7, 8] * 2
 
 
 # What predictions are measured against.

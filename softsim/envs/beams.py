@@ -16,6 +16,7 @@ from softsim.envs import encounter, needs
 from softsim.envs.movement import apart, cells, direction
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.rules import Tally, in_set
+from softsim.envs.skipping import where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.envs.vocabulary import WALL
 from softsim.types import Array, struct
@@ -23,11 +24,11 @@ from softsim.types import Array, struct
 
 @struct
 class Rays:
-    """The cells in front of each agent, by lane (left to right) and depth (near to far)."""
+    """The cells in front of an agent, by lane (left to right) and depth (near to far)."""
 
-    cell: Array  # [A, lanes, depth] int32   flat index
-    item: Array  # [A, lanes, depth] int32
-    struck: Array  # [A, lanes, depth] bool   cells the beam reaches, each once
+    cell: Array  # [lanes, depth] int32   flat index
+    item: Array  # [lanes, depth] int32
+    struck: Array  # [lanes, depth] bool   cells the beam reaches, each once
 
 
 def offsets(length: int, half_width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,35 +39,31 @@ def offsets(length: int, half_width: int) -> tuple[np.ndarray, np.ndarray]:
     return depth - sideways, np.sign(lane) * sideways
 
 
-def cast(spec: WorldSpec, params: EnvParams, state: EnvState, beam: Array, fires: Array, present: Array) -> Rays:
-    """Follow the rays of every agent's chosen beam until something stops them.
+def cast(
+    spec: WorldSpec, params: EnvParams, state: EnvState, stood: Array, agent: Array, beam: Array, fires: Array
+) -> Rays:
+    """Follow the rays of an agent's beam until something stops them.
 
     Args:
-        beam: [A] int32 the beam each agent fires; fires: [A] bool whether it does; present: [A] bool who is on the map.
+        stood: [H * W] bool cells where agents stand.
+        agent, beam: [] int32; fires: [] bool whether the agent fires it.
     """
-    law, position = params.beams, state.position
-    ahead, right = (jnp.asarray(offset)[None] for offset in offsets(spec.beam_length, spec.beam_half_width))
-    row_ahead, column_ahead = (d[:, None, None] for d in direction(state.heading))
-    row_right, column_right = (d[:, None, None] for d in direction(state.heading + 1))
-    row = (position // spec.width)[:, None, None] + ahead * row_ahead + right * row_right
-    column = (position % spec.width)[:, None, None] + ahead * column_ahead + right * column_right
+    law, position, heading = params.beams, state.position[agent], state.heading[agent]
+    ahead, right = (jnp.asarray(offset) for offset in offsets(spec.beam_length, spec.beam_half_width))
+    (row_ahead, column_ahead), (row_right, column_right) = direction(heading), direction(heading + 1)
+    row = position // spec.width + ahead * row_ahead + right * row_right
+    column = position % spec.width + ahead * column_ahead + right * column_right
     index, inside = cells(spec, params.layout, row, column)
     item = jnp.where(inside, state.cell.reshape(-1)[index], WALL).astype(jnp.int32)
+    stops = law.stops[beam][item] | (stood[index] & inside & law.strikes_agents[beam])
 
-    stands = (index[..., None] == position[None, None, None]) & (inside[..., None] & present[None, None, None])
-    num_items = law.stops.shape[1]
-    stops = law.stops.reshape(-1)[beam[:, None, None] * num_items + item]
-    stops = stops | (stands.any(-1) & law.strikes_agents[beam][:, None, None])
-
-    lane = jnp.abs(jnp.arange(-spec.beam_half_width, spec.beam_half_width + 1, dtype=jnp.int32))[None, :, None]
-    depth = jnp.arange(spec.beam_length, dtype=jnp.int32)[None, None]
-    struck = (lane <= law.half_width[beam][:, None, None]) & (depth < law.length[beam][:, None, None])
+    lane = jnp.abs(jnp.arange(-spec.beam_half_width, spec.beam_half_width + 1, dtype=jnp.int32))[:, None]
+    depth = jnp.arange(spec.beam_length, dtype=jnp.int32)[None]
+    struck = (lane <= law.half_width[beam]) & (depth < law.length[beam]) & inside & fires
     # The way sideways is shared by all lanes of a side: its cells belong to the nearest of them.
-    struck = struck & inside & fires[:, None, None] & (depth + 1 >= lane)
-    open_so_far = [jnp.ones_like(struck[..., 0])]
-    for d in range(spec.beam_length - 1):
-        open_so_far.append(open_so_far[-1] & ~stops[..., d])
-    return Rays(index, item, struck & jnp.stack(open_so_far, -1))
+    struck = struck & (depth + 1 >= lane)
+    end = jnp.where(stops, depth, spec.beam_length).min(1, keepdims=True)
+    return Rays(index, item, struck & (depth <= end))
 
 
 def guarded(spec: WorldSpec, params: EnvParams, state: EnvState, beam: Array, present: Array) -> Array:
@@ -94,23 +91,36 @@ def strike(
     state: EnvState,
     tally: Tally,
     beam: Array,
-    rays: Rays,
+    reached: Array,
     present: Array,
     priority: Array,
 ) -> tuple[EnvState, Tally, Array]:
-    """Mark, freeze, remove, fine, give to and meet the agents struck; also returns who struck whom, [A, A] bool."""
-    law, num_agents = params.beams, spec.num_agents
-    reached = jnp.where(rays.struck, rays.cell, -1).reshape(num_agents, -1, 1)
-    stands = jnp.where(present, state.position, -2)
-    struck = (reached == stands[None, None]).any(1) & law.strikes_agents[beam][:, None]
+    """Mark, freeze, remove, fine, give to and meet the agents struck.
+
+    Args:
+        beam: [A] int32 of each striker; reached: [A, A] bool whom its rays reach; present: [A] bool.
+
+    Returns:
+        The state, the tally, and who struck whom, [A, A] bool.
+    """
+    law = params.beams
+    struck = reached & law.strikes_agents[beam][:, None]
     if spec.has("role"):
         struck = struck & in_set(law.targets[beam, params.role][:, None], params.role[None])
     if spec.has("guard"):
-        struck = struck & ~guarded(spec, params, state, beam, present)
+        struck = where_needed(
+            (law.guard > 0).any(), lambda struck: struck & ~guarded(spec, params, state, beam, present), struck
+        )
     if spec.has("gift"):
-        state, struck = give(spec, params, state, beam, struck)
+        gives = lambda both: give(spec, params, *both, beam)  # noqa: E731
+        state, struck = where_needed(law.gives.any(), gives, (state, struck))
     if spec.has("encounter"):
-        state, tally, struck = encounter.meet(params, state, tally, law.meets[beam], struck, priority)
+        meets = law.meets[beam]
+        state, tally, struck = where_needed(
+            (struck & meets[:, None]).any(),
+            lambda given: encounter.meet(params, *given, meets, priority),
+            (state, tally, struck),
+        )
     times = struck.sum(1, dtype=jnp.int32)
     tally = dataclasses.replace(
         tally, payoff=tally.payoff + jnp.where(times > 0, law.reward[beam] * times.astype(jnp.float32), 0.0)
@@ -132,7 +142,7 @@ def strike(
     return state, dataclasses.replace(tally, payoff=tally.payoff + suffered), struck
 
 
-def give(spec: WorldSpec, params: EnvParams, state: EnvState, beam: Array, struck: Array) -> tuple[EnvState, Array]:
+def give(spec: WorldSpec, params: EnvParams, state: EnvState, struck: Array, beam: Array) -> tuple[EnvState, Array]:
     """Pass a token of the last slot that has one to the first agent struck; strikes with nothing to give are none."""
     bag, gives = params.bag, params.beams.gives[beam]
     slots = jnp.arange(spec.num_slots, dtype=jnp.int32)

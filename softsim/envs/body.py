@@ -8,6 +8,7 @@ from softsim.envs import meeting
 from softsim.envs.movement import apart
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.rules import Tally, in_set
+from softsim.envs.skipping import where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array
 
@@ -59,7 +60,9 @@ def feel(spec: WorldSpec, params: EnvParams, state: EnvState, reward: Array, tal
         states = state.nature == jnp.arange(spec.num_natures, dtype=jnp.int32)
         parts.append(in_set(params.nature.shown, role)[:, None] & states[None])
     if spec.has("speech"):
-        parts.append(hear(spec, params, state, present))
+        quiet = jnp.zeros((num_agents, MESSAGE), jnp.float32)
+        spoken = (state.message != 0).any()
+        parts.append(where_needed(spoken, lambda _: hear(spec, params, state, present), quiet))
     if spec.has("meet"):
         parts.append(jnp.broadcast_to(state.meeting[0] > 0, (num_agents, 1)))
         slot = jnp.arange(num_agents, dtype=jnp.int32)

@@ -10,6 +10,7 @@ from softsim.envs import growth, meeting, noise, trick
 from softsim.envs.draws import Draws
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.rules import Tally
+from softsim.envs.skipping import where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array
 
@@ -33,7 +34,8 @@ def tick(spec: WorldSpec, params: EnvParams, state: EnvState, tally: Tally) -> t
     if spec.has("speech"):
         state = dataclasses.replace(state, message=state.message * params.speech.fades)
     if spec.has("debt"):
-        state, tally = settle_debts(spec, params, state, tally)
+        owes = (state.owed != 0).any() | (state.exile > 0).any()
+        state, tally = where_needed(owes, lambda both: settle_debts(spec, params, *both), (state, tally))
     return state, tally
 
 
@@ -62,33 +64,37 @@ def pass_time(
     spec: WorldSpec, draws: Draws, params: EnvParams, state: EnvState, tally: Tally
 ) -> tuple[EnvState, Tally]:
     """Let things grow and emerge where no agent stands, decay and pay anywhere."""
-    cell, site = state.cell, params.layout.site
-    before, shape = cell, cell.shape
+    cell, site = state.cell.reshape(-1), params.layout.site.reshape(-1)
+    before = cell
     if spec.has("stake"):  # before what decays forgets that it was worked on
         state = dataclasses.replace(state, stake=lapse(spec, params, state))
     if spec.has("grow") or spec.has("emerge"):
         present = params.agent_mask & (state.removed == 0)
         held = jnp.where(present, state.position, cell.size)
-        free = jnp.ones(cell.size, bool).at[held].set(False, mode="drop").reshape(shape)
-    age = state.age.reshape(shape) if spec.has("age") else state.age
-    pending = state.pending
+        free = jnp.ones(cell.size, bool).at[held].set(False, mode="drop")
+    age, pending = state.age, state.pending
     if spec.has("grow"):
-        cell = growth.grow(spec, params.growth, site, cell, age, free, draws.seed["grow"])
+        law = params.growth
+        cell = where_needed(
+            (law.rate > 0).any(),
+            lambda cell: growth.grow(spec, law, site, cell, age, free, draws.seed["grow"]),
+            cell,
+        )
     if spec.has("emerge"):
         cell, pending = growth.emerge(
             spec, params.emergence, site, cell, free, draws.seed["emerge"], state.step, pending
         )
     if spec.has("decay"):
         cell = growth.decay(params.decay, cell, age, tally.blight, draws.seed["decay"])
-    state = dataclasses.replace(state, cell=cell, pending=pending)
+    state = dataclasses.replace(state, cell=cell.reshape(state.cell.shape), pending=pending)
     if spec.has("age"):
-        state = dataclasses.replace(state, age=jnp.where((cell == before).reshape(-1), state.age, jnp.uint8(0)))
+        state = dataclasses.replace(state, age=jnp.where(cell == before, state.age, jnp.uint8(0)))
     if spec.has("income"):
-        flat = state.cell.reshape(-1)
-        paid = growth.income(params.income, flat, state.tenure, state.stake, draws.seed["income"], spec.num_agents)
+        paid = growth.income(params.income, cell, state.tenure, state.stake, draws.seed["income"], spec.num_agents)
         tally = dataclasses.replace(tally, payoff=tally.payoff + paid)
     if spec.has("trick"):
-        state = trick.play(spec, params, state, draws.seed["trick"])
+        on = (params.trick.site > 0).any()
+        state = where_needed(on, lambda state: trick.play(spec, params, state, draws.seed["trick"]), state)
     if spec.has("nature"):
         period = params.nature.period
         due = (period > 0) & (state.step % jnp.maximum(period, 1) == 0)

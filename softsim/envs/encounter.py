@@ -17,7 +17,7 @@ def ready(params: EnvParams, state: EnvState) -> Array:
 
 
 def meet(
-    params: EnvParams, state: EnvState, tally: Tally, meets: Array, struck: Array, priority: Array
+    params: EnvParams, state: EnvState, tally: Tally, struck: Array, meets: Array, priority: Array
 ) -> tuple[EnvState, Tally, Array]:
     """Let strikers meet whom they strike, each agent at most one other in a step.
 
@@ -26,7 +26,7 @@ def meet(
     struck, those of the highest priority meet; a pair whose either side is in a stronger one does not.
 
     Args:
-        meets: [A] bool whose shots are encounters; struck: [A, A] bool; priority: [A] uint32, distinct.
+        struck: [A, A] bool; meets: [A] bool whose shots are encounters; priority: [A] uint32, distinct.
 
     Returns:
         The state, the tally, and `struck` without the encounters that did not come about.

@@ -1,14 +1,20 @@
-"""What appears, spreads and decays."""
+"""What appears, spreads and decays.
+
+Cells are taken in any shape: flat is fastest, since compilers vectorise the innermost axis and maps are narrow.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from softsim.envs import noise
 from softsim.envs.params import Decay, Emergence, Growth, Income, Scatter
+from softsim.envs.skipping import where_needed, while_needed
 from softsim.envs.spec import WorldSpec
-from softsim.types import Array
+from softsim.types import Array, T
 
 
 def live_neighbours(cell: Array, item: Array, near: Array, neighbours: tuple[tuple[int, int], ...]) -> Array:
@@ -21,32 +27,40 @@ def live_neighbours(cell: Array, item: Array, near: Array, neighbours: tuple[tup
     height, width = cell.shape
     margin = max((max(abs(r), abs(c)) for r, c in neighbours), default=0)
     live = jnp.pad((cell == item).astype(jnp.uint8), margin)
-    count = jnp.zeros_like(cell)
-    for o, (r, c) in enumerate(neighbours):
-        count = count + near[o] * live[margin + r : margin + r + height, margin + c : margin + c + width]
-    return count
+    # Rows one after another with the margin between them: an offset is a shift, wherever in a row it starts.
+    pitch, size = width + 2 * margin, height * (width + 2 * margin)
+    flat = jnp.pad(live.reshape(-1), (0, 2 * margin))
+    shifts = [(margin + r) * pitch + margin + c for r, c in neighbours]
+    count = sum((near[o] * flat[s : s + size] for o, s in enumerate(shifts)), jnp.zeros(size, jnp.uint8))
+    return count.reshape(height, pitch)[:, :width]
 
 
-def slowdown(growth: Growth, law: int, site: Array, cell: Array) -> Array:
-    """Factor in [0, 1] by which a law is slowed: 1 up to `slow_low`, 0 from `slow_high` on, linear between."""
-    total, low, high = growth.slow_total[law], growth.slow_low[law], growth.slow_high[law]
-    covers = (cell == growth.slow_item[law]) & (site == growth.slow_site[law])
-    fraction = covers.sum(dtype=jnp.int32).astype(jnp.float32) / jnp.maximum(total, 1.0)
+def crowd(spec: WorldSpec, item: Array, near: Array, cell: Array) -> Array:
+    """Count the neighbours of every cell, [H * W], that hold `item`, where any neighbours count."""
+    grid = cell.reshape(spec.height, spec.width)
+    count = lambda _: live_neighbours(grid, item, near, spec.neighbours)  # noqa: E731
+    return where_needed((near > 0).any(), count, jnp.zeros_like(grid)).reshape(cell.shape)
+
+
+def slowdown(growth: Growth, site: Array, cell: Array) -> Array:
+    """Factors [L] in [0, 1] by which laws are slowed: 1 up to `slow_low`, 0 from `slow_high` on, linear between."""
+    total, low, high = growth.slow_total, growth.slow_low, growth.slow_high
+    covered = jax.vmap(lambda item, kind: ((cell == item) & (site == kind)).sum(dtype=jnp.int32))
+    fraction = covered(growth.slow_item, growth.slow_site).astype(jnp.float32) / jnp.maximum(total, 1.0)
     between = (high - fraction) / jnp.where(high > low, high - low, 1.0)
     factor = jnp.where(fraction <= low, 1.0, jnp.where(fraction >= high, 0.0, between))
     return jnp.where(total > 0, factor, 1.0)
 
 
-def census(growth: Growth, law: int, cell: Array) -> Array:
-    """Factor by which a law is faster the more cells hold what it counts: their number, or 1 where it does not."""
-    held = (cell == growth.count_item[law, 0]) | (cell == growth.count_item[law, 1])
-    return jnp.where(growth.counts[law], held.sum(dtype=jnp.int32).astype(jnp.float32), 1.0)
+def census(growth: Growth, cell: Array) -> Array:
+    """Factors [L] by which laws are faster the more cells hold what they count: their number, or 1 for none."""
+    held = jax.vmap(lambda item: ((cell == item[0]) | (cell == item[1])).sum(dtype=jnp.int32))(growth.count_item)
+    return jnp.where(growth.counts, held.astype(jnp.float32), 1.0)
 
 
 def commonest(growth: Growth, cell: Array) -> Array:
     """Share, in [0, 1], of the commonest among the kinds that the laws count; 0 where nothing is counted."""
-    kinds = range(growth.site.shape[0])
-    count = jnp.stack([jnp.where(growth.counts[law], census(growth, law, cell), 0.0) for law in kinds])
+    count = jnp.where(growth.counts, census(growth, cell), 0.0)
     return count.max() / jnp.maximum(count.sum(), 1.0)
 
 
@@ -54,21 +68,26 @@ def grow(spec: WorldSpec, growth: Growth, site: Array, cell: Array, age: Array, 
     """Bring items to cells, each with its own probability.
 
     Args:
-        site, cell: [H, W] uint8; age: [H, W] uint8 or empty; free: [H, W] bool cells without an agent.
+        site, cell: [H * W] uint8; age: [H * W] uint8 or empty; free: [H * W] bool cells without an agent.
         seed: [2] uint32.
 
     Returns:
-        [H, W] uint8 the cells after growth. The laws that a cell meets exclude each other.
+        [H * W] uint8 the cells after growth. The laws that a cell meets exclude each other.
     """
     word = noise.bits(seed, cell.shape)
     grown, taken = cell, jnp.uint32(0)
+    rate = growth.rate
+    if spec.has("slow"):
+        slow = lambda rate: rate * slowdown(growth, site, cell)[:, None]  # noqa: E731
+        rate = where_needed((growth.slow_total > 0).any(), slow, rate)
+    if spec.has("count"):
+        rate = where_needed(growth.counts.any(), lambda rate: rate * census(growth, cell)[:, None], rate)
+    bounds = noise.threshold(rate)
     for law in range(growth.site.shape[0]):
-        factor = slowdown(growth, law, site, cell) if spec.has("slow") else 1.0
-        factor = factor * census(growth, law, cell) if spec.has("count") else factor
-        bound = noise.threshold(growth.rate[law] * factor)
+        bound = bounds[law]
         chance = bound[0]
         if law < spec.num_crowds:
-            count = live_neighbours(cell, growth.item[law, 0], growth.near[law], spec.neighbours)
+            count = crowd(spec, growth.item[law, 0], growth.near[law], cell)
             chance = jnp.where(count == 0, bound[0], jnp.where(count == 1, bound[1], bound[2]))
             chance = jnp.where(count >= 3, bound[3], chance)
         item = growth.item[law, 0]
@@ -96,29 +115,33 @@ def emerge(
     which `burst` count in one step and the others wait on.
 
     Returns:
-        [H, W] uint8 cells, [M] int32 tries still waiting.
+        [H * W] uint8 cells, [M] int32 tries still waiting.
     """
     index = jnp.arange(cell.size, dtype=jnp.int32).reshape(cell.shape)
 
     def bring(cell, each):
         law, waiting, number = each
         law_seed = jnp.stack([seed[0], seed[1] + number])
-        ticket, first = noise.bits(law_seed, cell.shape), noise.mix(law_seed[0] ^ noise.mix(law_seed[1]))
+        first = noise.mix(law_seed[0] ^ noise.mix(law_seed[1]))
         tries = (law.every_step & (step > law.after)).astype(jnp.int32) + waiting
 
-        def attempt(turn, running):
-            cell, word = running
+        def attempt(running):
+            turn, cell, word = running
             here = (site == law.site) & (cell == law.over) & free
             # The free cell of the greatest word; of equal words the first. Two plain reductions beat one argmax.
-            bid = jnp.where(here, ticket, jnp.uint32(0))
+            bid = jnp.where(here, noise.bits(law_seed, cell.shape), jnp.uint32(0))
             chosen = jnp.where(here & (bid == bid.max()), index, cell.size).min()
             happens = noise.happens(word, noise.threshold(law.rate)) & (turn < tries)
             if spec.has("cap"):
                 happens = happens & ((cell == law.item).sum(dtype=jnp.int32) < law.cap)
             cell = jnp.where((index == chosen) & happens, law.item, cell)
-            return cell, noise.mix(word + turn.astype(jnp.uint32) + 1)
+            return turn + 1, cell, noise.mix(word + turn.astype(jnp.uint32) + 1)
 
-        return jax.lax.fori_loop(0, spec.burst, attempt, (cell, first))[0], None
+        def attempts(cell):
+            running = jnp.int32(0), cell, first
+            return while_needed(lambda running: running[0] < jnp.minimum(tries, spec.burst), attempt, running)[1]
+
+        return where_needed(tries > 0, attempts, cell), None
 
     num_laws = law.site.shape[0]
     waiting = pending if spec.has("spores") else jnp.zeros(num_laws, jnp.int32)
@@ -126,34 +149,66 @@ def emerge(
     return cell, jnp.maximum(pending - spec.burst, 0) if spec.has("spores") else pending
 
 
+def over_items(active: Array, work: Callable[[Array, Array, T], T], value: T) -> T:
+    """Fold `work(item, is_one, value)` over the items, [I] bool, that are active, each world over its own.
+
+    One pass over all cells for each of a few items is cheaper than to look up the law of every cell.
+    """
+
+    def turn(running):
+        waiting, value = running
+        item, is_one = jnp.argmax(waiting), waiting.any()
+        rest = waiting & (jnp.arange(waiting.size, dtype=jnp.int32) != item)
+        return rest, work(item, is_one, value)
+
+    return while_needed(lambda running: running[0].any(), turn, (active, value))[1]
+
+
 def decay(law: Decay, cell: Array, age: Array, blight: Array, seed: Array) -> Array:
     """Turn each item into what it decays to, with its probability or that of a blight, whichever is greater.
 
     Args:
-        age: [H, W] uint8, or empty where no law waits; blight: [I] float32, or empty.
+        age: [H * W] uint8, or empty where no law waits; blight: [I] float32, or empty.
     """
-    bound = noise.threshold(law.rate)[cell]
-    if age.size:
-        bound = jnp.where(age >= law.ripe[cell], bound, jnp.uint32(0))
-    if blight.size:
-        bound = jnp.maximum(bound, noise.threshold(blight)[cell])
-    return jnp.where(noise.happens(noise.bits(seed, cell.shape), bound), law.into[cell], cell)
+    word = noise.bits(seed, cell.shape)
+
+    def turn(item, is_one, decayed):
+        bound = noise.threshold(law.rate[item])
+        if age.size:
+            bound = jnp.where(age >= law.ripe[item], bound, jnp.uint32(0))
+        if blight.size:
+            bound = jnp.maximum(bound, noise.threshold(blight[item]))
+        return jnp.where((cell == item) & is_one & noise.happens(word, bound), law.into[item], decayed)
+
+    active = (law.rate > 0) | (blight > 0) if blight.size else law.rate > 0
+    return over_items(active, turn, cell)
 
 
 def income(law: Income, cell: Array, tenure: Array, stake: Array, seed: Array, num_agents: int) -> Array:
     """What owned cells pay their owners in this step, [A] float32."""
-    bound = jnp.where(tenure >= law.ripe[cell], noise.threshold(law.rate)[cell], jnp.uint32(0))
-    pays = noise.happens(noise.bits(seed, cell.shape), bound)
-    amount = jnp.where(pays, law.amount[cell], 0.0).reshape(-1)
-    owned = (stake[None] >> jnp.arange(num_agents, dtype=jnp.uint32)[:, None]) & 1 == 1
-    return jnp.where(owned, amount[None], 0.0).sum(1)
+    word = noise.bits(seed, cell.shape)
+
+    def earn(item, is_one, amount):
+        pays = (tenure >= law.ripe[item]) & noise.happens(word, noise.threshold(law.rate[item]))
+        return jnp.where((cell == item) & is_one & pays, law.amount[item], amount)
+
+    amount = over_items(law.rate > 0, earn, jnp.zeros(cell.shape, jnp.float32))
+
+    def pay(running):  # the first of each cell's owners; most have one
+        stake, paid = running
+        first = stake & (~stake + 1)
+        owner = jnp.where(stake > 0, jax.lax.population_count(first - 1).astype(jnp.int32), num_agents)
+        return stake & ~first, paid.at[owner].add(amount, mode="drop")
+
+    running = jnp.where(amount != 0, stake, jnp.uint32(0)), jnp.zeros(num_agents, jnp.float32)
+    return while_needed(lambda running: (running[0] > 0).any(), pay, running)[1]
 
 
 def scatter(spec: WorldSpec, law: Scatter, site: Array, cell: Array, free: Array, seed: Array) -> Array:
-    """Draw what lies on the map when an episode starts, [H, W] uint8.
+    """Draw what lies on the map when an episode starts, [H * W] uint8.
 
     Args:
-        site, cell: [H, W] uint8; free: [H, W] bool cells without an agent; seed: [2] uint32.
+        site, cell: [H * W] uint8; free: [H * W] bool cells without an agent; seed: [2] uint32.
     """
     word = noise.bits(seed, cell.shape)
     uniform = (word >> 8).astype(jnp.float32) / 2.0**24
@@ -172,10 +227,10 @@ def scatter(spec: WorldSpec, law: Scatter, site: Array, cell: Array, free: Array
 
 
 def draw_cells(word: Array, allowed: Array, count: Array, most: int) -> Array:
-    """Choose so many of the allowed cells at random, or all if there are not as many: [H, W] bool.
+    """Choose so many of the allowed cells at random, or all if there are not as many: [H * W] bool.
 
     Args:
-        word: [H, W] uint32 random words; allowed: [H, W] bool; count: [] int32, at least 0 and at most `most`.
+        word: [H * W] uint32 random words; allowed: [H * W] bool; count: [] int32, at least 0 and at most `most`.
     """
     size = word.size
     index = jnp.arange(1, size + 1, dtype=jnp.uint32).reshape(word.shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from softsim.envs.movement import apart, direction, wrap
 from softsim.envs.params import EnvParams, EnvState, Layout
+from softsim.envs.skipping import for_agents, where_needed
 from softsim.envs.spec import View, WorldSpec
 from softsim.envs.vocabulary import DARK, NUM_SYMBOLS, OTHER, SELF, WALL
 from softsim.types import Array, struct
@@ -28,33 +29,29 @@ class Observation:
     body: Array  # [A, ...] float32   what an agent knows of itself: see `body.feel`
 
 
-def windows(view: View, world: Array, position: tuple[Array, Array], heading: Array) -> Array:
-    """Cut each agent's window out of the world and turn it so that ahead is up.
+def window(view: View, world: Array, row: Array, column: Array, heading: Array) -> Array:
+    """Cut an agent's window out of the world and turn it so that ahead is up.
 
     Args:
         world: [H, W] any dtype, already padded by `margin(view)` on every side.
-        position: rows and columns, each [A] int32, before padding; heading: [A] int32.
+        row, column, heading: [] int32, of the agent, before padding.
 
     Returns:
-        [A, rows, columns] of the world's dtype.
+        [rows, columns] of the world's dtype.
     """
     rows, columns = view.shape
     size, pad, ahead, side = max(rows, columns), margin(view), view.ahead, view.side
-
     # The square whose upper left part is the window once turned, by its lowest row and column in the world.
-    low = jnp.array(
-        [(-ahead, -side), (-side, ahead - size + 1), (ahead - size + 1, side - size + 1), (side - size + 1, -ahead)],
-        jnp.int32,
-    )[heading]
-    start_row, start_column = position[0] + pad + low[:, 0], position[1] + pad + low[:, 1]
+    corners = (-ahead, -side), (-side, ahead - size + 1), (ahead - size + 1, side - size + 1), (side - size + 1, -ahead)
+    low = jnp.array(corners, jnp.int32)[heading]
+    square = jax.lax.dynamic_slice(world, (row + pad + low[0], column + pad + low[1]), (size, size))
 
-    def one(row, column, heading):
-        square = jax.lax.dynamic_slice(world, (row, column), (size, size))
-        vertical = jnp.where(heading == 0, square, square[::-1, ::-1])
-        horizontal = jnp.where(heading == 1, square[:, ::-1].T, square[::-1].T)
-        return jnp.where(heading & 1 == 0, vertical, horizontal)[:rows, :columns]
+    def turn(square):
+        half = jnp.where(heading >= 2, square[::-1, ::-1], square)
+        return jnp.where(heading & 1 == 1, half[:, ::-1].T, half)
 
-    return jax.vmap(one)(start_row, start_column, heading)
+    # Not fused with what comes before and after, which would look every cell up several times.
+    return where_needed(heading != 0, turn, square)[:rows, :columns]
 
 
 def margin(view: View) -> int:
@@ -68,13 +65,15 @@ def frame(spec: WorldSpec, layout: Layout, world: Array) -> Array:
     pad = margin(spec.view)
     if not spec.has("torus"):
         return jnp.pad(world, pad, constant_values=WALL)
-    row = jnp.arange(-pad, spec.height + pad, dtype=jnp.int32)
-    column = jnp.arange(-pad, spec.width + pad, dtype=jnp.int32)
-    row = jnp.where(layout.torus, wrap(row, layout.height), row)
-    column = jnp.where(layout.torus, wrap(column, layout.width), column)
-    inside = ((row >= 0) & (row < spec.height))[:, None] & ((column >= 0) & (column < spec.width))[None]
-    index = jnp.where(inside, row[:, None] * spec.width + column[None], world.size)
-    return jnp.append(world.reshape(-1), jnp.asarray(WALL, world.dtype))[index]
+    walled = jnp.pad(world, pad, constant_values=WALL)
+
+    def join_edges(walled):
+        row = wrap(jnp.arange(-pad, spec.height + pad, dtype=jnp.int32), layout.height)
+        column = wrap(jnp.arange(-pad, spec.width + pad, dtype=jnp.int32), layout.width)
+        wrapped = world.reshape(-1)[row[:, None] * spec.width + column[None]]
+        return jnp.where(layout.torus, wrapped, walled)
+
+    return where_needed(layout.torus, join_edges, walled)
 
 
 def in_view(spec: WorldSpec, params: EnvParams, state: EnvState, cell: Array) -> Array:
@@ -125,54 +124,69 @@ def look(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, se
     Returns:
         [A, rows, columns, 2 or 3] uint8.
     """
-    num_agents, position = spec.num_agents, state.position
-    world = paint(spec, params, state, present).reshape(spec.height, spec.width)
-    place = (position // spec.width, position % spec.width)
-    seen = windows(spec.view, frame(spec, params.layout, world), place, state.heading)
-    kind = seen.dtype
-
-    item, who = seen & 255, (seen >> 8) & 255
-    if spec.has("guise"):
-        item = disguise(params.sight.guise.astype(kind)[params.role], item)
-    own_slot = jnp.arange(num_agents, dtype=kind)[:, None, None]
-    own_heading = state.heading.astype(kind)[:, None, None]
-    stander, facing = (who - 1) >> 2, (who - 1 - own_heading) & 3
-    identity = jnp.where(stander > own_slot, stander - own_slot, stander + kind.type(num_agents) - own_slot)
-    identity = jnp.where(params.show_identity, identity, kind.type(0))
-    symbol = jnp.where(stander == own_slot, kind.type(SELF), OTHER + 4 * identity + facing)
+    world = frame(spec, params.layout, paint(spec, params, state, present).reshape(spec.height, spec.width))
+    seen = for_agents(sees, lambda agent: view_of(spec, params, state, world, agent, sees[agent]), DARK)
     # The channels are the bytes of one word each: a word is written at once, and read as bytes for nothing.
-    word = item | jnp.where(who == 0, kind.type(0), symbol) << 8
-    if spec.has("trait"):
-        trait = seen >> 16
-        if spec.has("guise") and spec.has("hand"):
-            trait = disguise_hand(params.sight.hand.astype(kind)[params.role], trait, who > 0)
-        owner = jnp.where(trait == own_slot + 1, kind.type(1), jnp.where(trait == 0, kind.type(0), kind.type(2)))
-        word = word | jnp.where(who == 0, owner, trait) << 16
-    sees = sees[:, None, None]
-    if spec.has("crop"):
-        row, column = (jnp.arange(size, dtype=jnp.int32) for size in spec.view.shape)
-        ahead, right = spec.view.ahead - row[:, None], jnp.abs(column - spec.view.side)[None]
-        sight = params.sight
-        sees = sees & ((ahead <= sight.ahead) & (ahead >= -sight.behind) & (right <= sight.side))[None]
-    seen = jax.lax.bitcast_convert_type(jnp.where(sees, word, kind.type(DARK)), jnp.uint8)
-    return seen[..., :3]
+    channels = jax.lax.bitcast_convert_type(seen, jnp.uint8)[..., :3]
+    return channels.reshape(spec.num_agents, *spec.view.shape, channels.shape[-1])
+
+
+def view_of(spec: WorldSpec, params: EnvParams, state: EnvState, world: Array, agent: Array, sees: Array) -> Array:
+    """What one agent, [] int32, sees of a painted and framed world, if it `sees`: [rows * columns] of its dtype."""
+    kind, position, heading, role = world.dtype, state.position[agent], state.heading[agent], params.role[agent]
+    seen = window(spec.view, world, position // spec.width, position % spec.width, heading).reshape(-1)
+
+    def read(_):
+        item, who, own_slot = seen & 255, (seen >> 8) & 255, agent.astype(kind)
+        if spec.has("guise"):
+            guise = params.sight.guise[role].astype(kind)
+            item = where_needed((guise[:, 0] != guise[:, 1]).any(), lambda item: disguise(guise, item), item)
+        stander, facing = (who - 1) >> 2, (who - 1 - heading.astype(kind)) & 3
+        identity = jnp.where(stander > own_slot, stander - own_slot, stander + kind.type(spec.num_agents) - own_slot)
+        identity = jnp.where(params.show_identity, identity, kind.type(0))
+        symbol = jnp.where(stander == own_slot, kind.type(SELF), OTHER + 4 * identity + facing)
+        word = item | jnp.where(who == 0, kind.type(0), symbol) << 8
+        if spec.has("trait"):
+            word = word | read_trait(spec, params, seen >> 16, who > 0, role, own_slot) << 16
+        return jnp.where(sees & in_sight(spec, params), word, kind.type(DARK))
+
+    return where_needed(sees, read, jnp.full_like(seen, DARK))
+
+
+def read_trait(spec: WorldSpec, params: EnvParams, trait: Array, stands: Array, role: Array, own_slot: Array) -> Array:
+    """What an agent sees of those who stand there, or of who has a stake in an empty cell: [rows * columns]."""
+    kind = trait.dtype
+    if spec.has("guise") and spec.has("hand"):
+        hand = params.sight.hand[role].astype(kind)
+        changed = (hand != jnp.arange(hand.size, dtype=kind)).any()
+        trait = where_needed(changed, lambda trait: disguise_hand(hand, trait, stands), trait)
+    owner = jnp.where(trait == own_slot + 1, kind.type(1), jnp.where(trait == 0, kind.type(0), kind.type(2)))
+    return jnp.where(stands, trait, owner)
+
+
+def in_sight(spec: WorldSpec, params: EnvParams) -> Array:
+    """Which cells of the spec's window a situation lets agents see: [rows * columns] bool, or one for all."""
+    if not spec.has("crop"):
+        return jnp.bool_(True)
+    (rows, columns), sight = spec.view.shape, params.sight
+    index = np.arange(rows * columns)
+    ahead, right = spec.view.ahead - index // columns, np.abs(index % columns - spec.view.side)
+    return (ahead <= sight.ahead) & (ahead >= -sight.behind) & (right <= sight.side)
 
 
 def disguise(guise: Array, item: Array) -> Array:
-    """Show agents, for what lies there, what it looks like to them: `guise` [A, pairs, 2] from which item to which."""
+    """Show an agent, for what lies there, what it looks like to it: `guise` [pairs, 2] from which item to which."""
     shown = item
-    for pair in range(guise.shape[1]):
-        before, after = guise[:, pair, 0, None, None], guise[:, pair, 1, None, None]
+    for before, after in guise:
         shown = jnp.where((item == before) & (before != after), after, shown)
     return shown
 
 
 def disguise_hand(hand: Array, trait: Array, stands: Array) -> Array:
-    """Show agents, for what a hand holds, what that looks like to them: `hand` [A, 4] by state of the hand."""
+    """Show an agent, for what a hand holds, what that looks like to it: `hand` [4] by state of the hand."""
     shown, held = trait, trait & 3
-    for state in range(1, hand.shape[1]):
-        seen = (trait & ~trait.dtype.type(3)) | hand[:, state, None, None]
-        shown = jnp.where(stands & (held == state), seen, shown)
+    for state in range(1, hand.size):
+        shown = jnp.where(stands & (held == state), (trait & ~trait.dtype.type(3)) | hand[state], shown)
     return shown
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 
 from softsim.envs import noise
 from softsim.envs.params import EnvParams
 from softsim.envs.rules import in_set
+from softsim.envs.skipping import while_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array
 
@@ -32,14 +32,19 @@ def place(seed: Array, spawn: Array, allowed: Array, held: Array, wanted: Array)
         are for all, or no cell is for two kinds of agents that differ in others: the cells are shuffled once.
     """
     num_agents, num_spawns = held.shape[0], spawn.shape[0]
-    free = ~(spawn[:, None] == held[None]).any(1)
-    theirs = wanted[:, None] & jnp.broadcast_to(allowed, (num_agents, num_spawns))
-    index = jnp.arange(num_spawns, dtype=jnp.uint32)
+    slot, index = jnp.arange(num_agents, dtype=jnp.int32), jnp.arange(num_spawns, dtype=jnp.uint32)
     keep = ~jnp.uint32((1 << num_spawns.bit_length()) - 1)
     ticket = (noise.bits(seed, (num_spawns,)) & keep) | (index + 1)
 
-    def choose(free, theirs):
-        best = jnp.where(free & theirs, ticket, jnp.uint32(0)).max() & ~keep
-        return free & (index + 1 != best), jnp.where(best > 0, spawn[best.astype(jnp.int32) - 1], -1)
+    def settle(running):  # the first who waits; where nobody does, nothing happens
+        waiting, free, cell = running
+        agent = jnp.argmax(waiting)
+        theirs = free & (allowed if allowed.ndim == 1 else allowed[agent])
+        best = jnp.where(theirs & waiting.any(), ticket, jnp.uint32(0)).max() & ~keep
+        chosen = jnp.where(best > 0, spawn[best.astype(jnp.int32) - 1], -1)
+        turn = waiting & (slot == agent)
+        return waiting & ~turn, free & (index + 1 != best), jnp.where(turn, chosen, cell)
 
-    return jax.lax.scan(choose, free, theirs)[1]
+    free = ~(spawn[:, None] == held[None]).any(1)
+    running = wanted, free, jnp.full(num_agents, -1, jnp.int32)
+    return while_needed(lambda running: running[0].any(), settle, running)[2]

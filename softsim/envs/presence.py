@@ -11,6 +11,7 @@ from softsim.envs.draws import Draws
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import Tally
+from softsim.envs.skipping import where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array
 
@@ -36,22 +37,33 @@ def bring_back(
     """
     layout = params.layout
     returns = params.agent_mask & was_removed & (state.removed == 0)
-    moves, allowed = returns, jnp.atleast_2d(open_to(spec, params, layout.respawn_mask))
+    moves, gathers, to = returns, jnp.zeros_like(returns), layout.start_mask
     if spec.has("meet"):
-        state = meeting.vote(spec, params, state, params.agent_mask & ~was_removed, action)
-        state, called, dismissed = meeting.proceed(spec, params, state, alarm)
-        mask = jnp.where(called.any(), layout.meeting_mask, layout.start_mask)
-        gathers = (called | dismissed)[:, None]
-        allowed = jnp.where(gathers, jnp.atleast_2d(open_to(spec, params, mask)), allowed)
-        moves = moves | called | dismissed
-    held = jnp.where(params.agent_mask & (state.removed == 0) & ~moves, state.position, -1)
-    position = place(draws.seed["place"], layout.spawn, allowed, held, moves)
-    there, turns = moves & (position >= 0), returns & (position >= 0)
-    if spec.has("need"):
-        state = dataclasses.replace(state, need=jnp.where(turns, params.need.most[params.role], state.need))
-    return dataclasses.replace(
-        state,
-        position=jnp.where(there, position, state.position),
-        heading=jnp.where(turns, (draws.turn & 3).astype(jnp.int32), state.heading),
-        removed=jnp.where(moves & ~there, 1, state.removed),
-    )
+        able = params.agent_mask & ~was_removed
+
+        def meet(given):
+            state = meeting.vote(spec, params, given[0], able, action)
+            state, called, dismissed = meeting.proceed(spec, params, state, alarm)
+            return state, called | dismissed, jnp.where(called.any(), layout.meeting_mask, layout.start_mask)
+
+        meets = params.meeting.length > 0
+        state, gathers, to = where_needed(meets, meet, (state, gathers, to))
+        moves = moves | gathers
+
+    def bring(state):
+        allowed = jnp.atleast_2d(open_to(spec, params, layout.respawn_mask))
+        if spec.has("meet"):
+            allowed = jnp.where(gathers[:, None], jnp.atleast_2d(open_to(spec, params, to)), allowed)
+        held = jnp.where(params.agent_mask & (state.removed == 0) & ~moves, state.position, -1)
+        position = place(draws.seed["place"], layout.spawn, allowed, held, moves)
+        there, turns = moves & (position >= 0), returns & (position >= 0)
+        if spec.has("need"):
+            state = dataclasses.replace(state, need=jnp.where(turns, params.need.most[params.role], state.need))
+        return dataclasses.replace(
+            state,
+            position=jnp.where(there, position, state.position),
+            heading=jnp.where(turns, (draws.turn & 3).astype(jnp.int32), state.heading),
+            removed=jnp.where(moves & ~there, 1, state.removed),
+        )
+
+    return where_needed(moves.any(), bring, state)

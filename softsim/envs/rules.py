@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 
 from softsim.envs import growth, noise
 from softsim.envs.params import EnvParams, EnvState, Rules
 from softsim.envs.sharing import add_up
+from softsim.envs.skipping import for_agents, where_needed, while_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array, struct
 
@@ -80,38 +80,40 @@ def at(values: Array, where: Array) -> Array:
     return values[jnp.minimum(where, values.shape[0] - 1)]
 
 
-def fits(spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, where: Array, word: Array) -> Array:
-    """Whether the conditions of rows hold: all [A, Z], of agents' events at cells `where`."""
-    rules, role = params.rules, params.role[:, None]
-    holds = jnp.ones(row.shape, bool)
+def fits(
+    spec: WorldSpec, params: EnvParams, state: EnvState, agent: Array, row: Array, where: Array, word: Array
+) -> Array:
+    """Whether the conditions of rows hold, as row 0 always does: all [Z], of one agent's events at cells `where`."""
+    rules, role = params.rules, params.role[agent]
+    met = jnp.ones(row.shape, bool)
     if spec.has("role"):
-        holds &= in_set(rules.roles[row], role)
+        met &= in_set(rules.roles[row], role)
     if spec.has("hand"):
         hand = rules.hand[row]
-        holds &= (hand == KEEP) | (hand == state.hand[:, None])
+        met &= (hand == KEEP) | (hand == state.hand[agent])
     if spec.has("bag"):
-        holds &= jnp.take_along_axis(state.bag, rules.slot[row], 1) >= rules.least[row]
+        met &= state.bag[agent][rules.slot[row]] >= rules.least[row]
     if spec.has("stake"):
         asked, stake = rules.relation[row], at(state.stake, where)
-        mine = (stake >> jnp.arange(spec.num_agents, dtype=jnp.uint32)[:, None]) & 1
+        mine = (stake >> agent.astype(jnp.uint32)) & 1
         relation = jnp.where(stake == 0, NOBODYS, jnp.where(mine == 1, MINE, OTHERS))
-        holds &= (asked == ANYBODYS) | (asked == relation)
+        met &= (asked == ANYBODYS) | (asked == relation)
     if spec.has("ripe"):
-        holds &= at(state.age, where) >= rules.ripe[row]
+        met &= at(state.age, where) >= rules.ripe[row]
     if spec.has("nature"):
         asked = rules.nature[row]
-        holds &= (asked == KEEP) | (asked == state.nature[0])
+        met &= (asked == KEEP) | (asked == state.nature[0])
     if spec.has("need"):
-        holds &= state.need[:, None] >= rules.fit[row]
+        met &= state.need[agent] >= rules.fit[row]
     if spec.has("present"):
         asked, there = rules.present[row], params.agent_mask & (state.removed == 0)
         roles = jnp.arange(spec.num_roles, dtype=jnp.int32)
         found = (there[:, None] & (params.role[:, None] == roles[None])).any(0)
         here = (found.astype(jnp.uint8) << roles.astype(jnp.uint8)).sum(dtype=jnp.uint8)
-        holds &= (asked == 0) | ((asked & here) > 0)
+        met &= (asked == 0) | ((asked & here) > 0)
     if spec.has("chance"):
-        holds &= noise.happens(word, noise.threshold(rules.chance[row]))
-    return holds
+        met &= noise.happens(word, noise.threshold(rules.chance[row]))
+    return met | (row == 0)
 
 
 def choose(spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, where: Array, seed: Array) -> Array:
@@ -124,27 +126,32 @@ def choose(spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, wher
         return row
     word = noise.bits(seed, row.shape) if spec.has("chance") else row
 
-    def attempt(row, _):
-        otherwise = params.rules.otherwise[row].astype(jnp.int32)
-        return jnp.where(fits(spec, params, state, row, where, word), row, otherwise), None
+    def of(agent):
+        def attempt(trying):
+            row, _ = trying
+            fit = fits(spec, params, state, agent, row, where[agent], word[agent])
+            return jnp.where(fit, row, params.rules.otherwise[row].astype(jnp.int32)), ~fit.all()
 
-    # A loop, since XLA would compute each try anew inside every use of the next. A chain ends in row 0, which fits.
-    return jax.lax.scan(attempt, row, None, spec.num_tries)[0]
+        return while_needed(lambda trying: trying[1], attempt, (row[agent], (row[agent] > 0).any()))[0]
+
+    return for_agents((row > 0).any(1), of)
 
 
 def first_hits(row: Array, num_hits: int) -> Array:
-    """Positions [A, num_hits] int32 of the first events that have a rule, of [A, Z]; Z where there are no more."""
-    index, size = jnp.arange(row.shape[1], dtype=jnp.int32)[None], row.shape[1]
-    hits, beyond = [], jnp.full((row.shape[0], 1), -1, jnp.int32)
+    """Positions [..., num_hits] int32 of the first events that have a rule, of [..., Z]; Z where there are no more."""
+    size = row.shape[-1]
+    index, hits = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), row.shape), []
+    beyond = jnp.full((*row.shape[:-1], 1), -1, jnp.int32)
     for _ in range(num_hits):
-        beyond = jnp.where((row > 0) & (index > beyond), index, size).min(1, keepdims=True)
+        beyond = jnp.where((row > 0) & (index > beyond), index, size).min(-1, keepdims=True)
         hits.append(beyond)
-    return jnp.concatenate(hits, 1)
+    return jnp.concatenate(hits, -1) if hits else jnp.zeros((*row.shape[:-1], 0), jnp.int32)
 
 
 def pick(values: Array, index: Array, missing: int) -> Array:
-    """Values [A, Z] at positions [A, N], `missing` beyond them."""
-    return jnp.take_along_axis(jnp.pad(values, ((0, 0), (0, 1)), constant_values=missing), index, 1)
+    """Values [..., Z] at positions [..., N], `missing` beyond them."""
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, 1)]
+    return jnp.take_along_axis(jnp.pad(values, padding, constant_values=missing), index, -1)
 
 
 def replace_cells(rules: Rules, row: Array, where: Array, cell: Array) -> Array:
@@ -205,11 +212,15 @@ def apply(
     joins = (row > 0) & (params.rules.claim[row] == JOIN) if spec.has("stake") else jnp.zeros(row.shape, bool)
     state, tally = on_agents(spec, params, state, tally, jnp.where(first | joins, row, 0), seed)
     state = on_cells(spec, params, state, jnp.where(first, row, 0), where)
-    if spec.has("stake"):
+    if not spec.has("stake"):
+        return state, tally
+
+    def work(both):
+        state, tally = both
         state = join(spec, state, joins, where)
-    if spec.has("work"):
-        state, tally = complete(spec, params, state, tally, joins, where)
-    return state, tally
+        return complete(spec, params, state, tally, joins, where) if spec.has("work") else (state, tally)
+
+    return where_needed(joins.any(), work, (state, tally))
 
 
 def on_cells(spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, where: Array) -> EnvState:
@@ -236,67 +247,115 @@ def on_agents(
     spec: WorldSpec, params: EnvParams, state: EnvState, tally: Tally, row: Array, seed: Array
 ) -> tuple[EnvState, Tally]:
     """Pay, freeze, count, and change what agents carry, for the rule rows of each agent, [A, Z] int32."""
-    rules, acts = params.rules, row > 0
-    own = jnp.where(acts, rules.reward[row], 0.0)
-    if spec.has("level"):
-        own = own * jnp.where(rules.by_level[row], params.work.level[params.role][:, None], 1.0)
-    others = add_up(jnp.where(acts, rules.reward_others[row], 0.0))
-    tally = tally.pay(add_up(own), others, params.agent_mask & (state.removed == 0))
-    freeze = jnp.where(acts, rules.freeze[row], 0).max(1)
-    event = jnp.where(acts, rules.event[row], -1)
-    hits = event[:, None, :] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None, :, None]
-    events = tally.events + hits.sum(2, dtype=jnp.int32)
-    tally = dataclasses.replace(tally, freeze=jnp.maximum(tally.freeze, freeze), events=events)
+    acts = (row > 0).any(1)
+    sums = for_agents(acts, lambda agent: add_effects(spec, params, agent, row[agent]))
+    tally = tally.pay(sums["reward"], sums["reward_others"], params.agent_mask & (state.removed == 0))
+    tally = dataclasses.replace(
+        tally, freeze=jnp.maximum(tally.freeze, sums["freeze"]), events=tally.events + sums["event"]
+    )
     if spec.has("exile"):
-        tally = dataclasses.replace(tally, exile=jnp.maximum(tally.exile, jnp.where(acts, rules.exile[row], 0).max(1)))
+        tally = dataclasses.replace(tally, exile=jnp.maximum(tally.exile, sums["exile"]))
     if spec.has("blight"):
-        rate = jnp.where(acts, rules.blight_rate[row], 0.0).reshape(-1)
-        item = rules.blight[row].astype(jnp.int32).reshape(-1)
-        tally = dataclasses.replace(tally, blight=tally.blight.at[item].max(rate))
-    return carry_over(spec, params, state, row, seed, tally)
+        rate = jnp.where(row > 0, params.rules.blight_rate[row], 0.0).reshape(-1)
+        item = params.rules.blight[row].astype(jnp.int32).reshape(-1)
+        strike = lambda blight: blight.at[item].max(rate)  # noqa: E731
+        tally = dataclasses.replace(tally, blight=where_needed((rate > 0).any(), strike, tally.blight))
+    return carry_over(spec, params, state, sums, seed, tally)
 
 
-def changed(rule: Array, row: Array, before: Array) -> Array:
-    """What the rows [A, Z] make of the agents' bytes [A]: the greatest value they set, or what was before."""
-    new = jnp.where((row > 0) & (rule[row] != KEEP), rule[row].astype(jnp.int32) + 1, 0).max(1)
-    return jnp.where(new > 0, new - 1, before).astype(before.dtype)
+def add_effects(spec: WorldSpec, params: EnvParams, agent: Array, row: Array) -> dict[str, Array]:
+    """What rule rows, [Z] int32, together do to the agent, [] int32, that they are of; all 0 where all rows are.
+
+    New bytes are 1 + the greatest that a row sets, 0 for none.
+    """
+    rules, acts = params.rules, row > 0
+
+    def total(values, exact=True):  # floats are added in order, since reductions of them differ alone and in a batch
+        values = jnp.where(acts.reshape(-1, *[1] * (values.ndim - 1)), values[row] if exact else values, 0)
+        return values.sum(0) if values.dtype == jnp.int32 else add_up(values[None])[0]
+
+    def greatest(values):
+        return jnp.where(acts, values[row], 0).max()
+
+    def new(values):
+        return jnp.where(acts & (values[row] != KEEP), values[row].astype(jnp.int32) + 1, 0).max()
+
+    reward = rules.reward[row]
+    if spec.has("level"):
+        reward = reward * jnp.where(rules.by_level[row], params.work.level[params.role[agent]], 1.0)
+    event = jnp.where(acts, rules.event[row], -1)
+    kinds = jnp.arange(len(spec.events), dtype=jnp.int32)
+    sums = {
+        "reward": total(reward, exact=False),
+        "reward_others": total(rules.reward_others),
+        "freeze": greatest(rules.freeze),
+        "event": (event[None] == kinds[:, None]).sum(1, dtype=jnp.int32),
+    }
+    if spec.has("exile"):
+        sums["exile"] = greatest(rules.exile)
+    if spec.has("hand"):
+        sums["hand"] = new(rules.holds)
+    if spec.has("paint"):
+        sums["paint"] = new(rules.paint)
+    if spec.has("wash"):
+        sums["wash"] = (acts & rules.wash[row]).any()
+    if spec.has("bag"):
+        sums["cash"], sums["gains"] = greatest(rules.cash), total(rules.gains)
+    if spec.has("need"):
+        sums["feeds"] = total(rules.feeds)
+    if spec.has("debt"):
+        sums["owes"] = total(rules.owes)
+    if spec.has("spores"):
+        sums["spores"] = total(rules.spores)
+    if spec.has("nature"):
+        sums["turns"] = new(rules.turns)
+    if spec.has("goal"):
+        sums["progress"] = total(rules.progress)
+    return sums
 
 
 def carry_over(
-    spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, seed: Array, tally: Tally
+    spec: WorldSpec, params: EnvParams, state: EnvState, sums: dict[str, Array], seed: Array, tally: Tally
 ) -> tuple[EnvState, Tally]:
-    """Change what agents have about them, and the state of the whole world."""
-    rules, acts, changes = params.rules, row > 0, {}
+    """Change what agents have about them, and the state of the whole world, as `add_effects` says, leaves [A, ...]."""
+    changes = {}
     if spec.has("hand"):
-        changes["hand"] = changed(rules.holds, row, state.hand)
+        changes["hand"] = renewed(sums["hand"], state.hand)
     if spec.has("paint"):
-        changes["paint"] = changed(rules.paint, row, state.paint)
+        changes["paint"] = renewed(sums["paint"], state.paint)
     if spec.has("wash"):
-        bound = noise.threshold(1.0 - growth.commonest(params.growth, state.cell))
-        washed = (acts & rules.wash[row]).any(1) & noise.happens(noise.bits(seed, row.shape[:1]), bound)
-        changes["paint"] = jnp.where(washed, jnp.uint8(0), changes["paint"])
+
+        def wash(paint):
+            bound = noise.threshold(1.0 - growth.commonest(params.growth, state.cell))
+            washed = sums["wash"] & noise.happens(noise.bits(seed, paint.shape), bound)
+            return jnp.where(washed, jnp.uint8(0), paint)
+
+        changes["paint"] = where_needed(sums["wash"].any(), wash, changes["paint"])
     if spec.has("bag"):
-        cash = jnp.where(acts, rules.cash[row], 0.0).max(1)
+        cash = sums["cash"]
         worth = cash * state.bag.sum(1).astype(jnp.float32)
         tally = dataclasses.replace(tally, payoff=tally.payoff + worth)
-        bag = jnp.where(cash[:, None] != 0, 0, state.bag)
-        bag = bag + jnp.where(acts[..., None], rules.gains[row], 0).sum(1)
+        bag = jnp.where(cash[:, None] != 0, 0, state.bag) + sums["gains"]
         changes["bag"] = jnp.clip(bag, 0, params.bag.cap[None])
     if spec.has("need"):
-        fed = state.need + jnp.where(acts, rules.feeds[row], 0.0).sum(1)
-        changes["need"] = jnp.clip(fed, 0.0, params.need.most[params.role])
+        changes["need"] = jnp.clip(state.need + sums["feeds"], 0.0, params.need.most[params.role])
     if spec.has("debt"):
-        changes["owed"] = state.owed + jnp.where(acts, rules.owes[row], 0.0).sum(1)
+        changes["owed"] = state.owed + sums["owes"]
     if spec.has("spores"):
-        changes["pending"] = state.pending + jnp.where(acts[..., None], rules.spores[row], 0).sum((0, 1))
+        changes["pending"] = state.pending + sums["spores"].sum(0)
     if spec.has("nature"):
-        turned = jnp.where(acts & (rules.turns[row] != KEEP), rules.turns[row].astype(jnp.int32) + 1, 0).max()
+        turned = sums["turns"].max()
         drawn = noise.choice(noise.mix(seed[0] ^ noise.mix(~seed[1])), params.nature.count.astype(jnp.uint32))
         new = jnp.where(turned == REDRAW + 1, drawn.astype(jnp.int32), turned - 1)
         changes["nature"] = jnp.where(turned > 0, new, state.nature)
     if spec.has("goal"):
-        changes["progress"] = state.progress + jnp.where(acts, rules.progress[row], 0).sum()
+        changes["progress"] = state.progress + sums["progress"].sum()
     return dataclasses.replace(state, **changes), tally
+
+
+def renewed(new: Array, before: Array) -> Array:
+    """Bytes [A] after rules have set new ones, given as 1 + the byte, 0 for none."""
+    return jnp.where(new > 0, new - 1, before).astype(before.dtype)
 
 
 def join(spec: WorldSpec, state: EnvState, joins: Array, where: Array) -> EnvState:

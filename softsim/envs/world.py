@@ -15,6 +15,7 @@ from softsim.envs.observe import Observation, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import in_set
+from softsim.envs.skipping import CROWD, where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.envs.vocabulary import ACTIONS, NUM_MOVES, NUM_SYMBOLS, OTHER
 from softsim.types import Array, Timestep
@@ -44,6 +45,12 @@ class GridWorld:
     @property
     def event_names(self) -> tuple[str, ...]:
         return self.spec.events
+
+    @property
+    def block(self) -> int | None:
+        """How many environments are best stepped at a time, None for all: on a CPU, of games that differ much, as many
+        as are alike if neighbours are, since what no neighbour needs is skipped."""
+        return 256 if self.num_agents >= CROWD and jax.default_backend() == "cpu" else None
 
     @property
     def num_symbols(self) -> tuple[int, ...]:
@@ -113,8 +120,10 @@ class GridWorld:
         if not spec.has("scatter"):
             return layout.cell
         held = jnp.where(position < 0, layout.cell.size, position)
-        free = jnp.ones(layout.cell.size, bool).at[held].set(False, mode="drop").reshape(layout.cell.shape)
-        return growth.scatter(spec, params.scatter, layout.site, layout.cell, free, draws.seed["scatter"])
+        free = jnp.ones(layout.cell.size, bool).at[held].set(False, mode="drop")
+        site, cell = layout.site.reshape(-1), layout.cell.reshape(-1)
+        cell = growth.scatter(spec, params.scatter, site, cell, free, draws.seed["scatter"])
+        return cell.reshape(layout.cell.shape)
 
     def step(self, key: Array, params: EnvParams, state: EnvState, action: Array) -> tuple[EnvState, Timestep]:
         """Advance by one step; `action` is [A] int32. A masked action counts as noop."""
@@ -129,7 +138,12 @@ class GridWorld:
         state, tally = walking.move(spec, draws, params, state, present, action, tally)
         alarm = jnp.bool_(False)
         if spec.has("beam"):
-            state, tally, alarm = firing.fire(spec, draws, params, state, present, action, tally)
+            fires = present & (action >= NUM_MOVES)
+            state, tally, alarm = where_needed(
+                fires.any(),
+                lambda given: firing.fire(spec, draws, params, *given, fires, present, action),
+                (state, tally, alarm),
+            )
         if spec.has("need"):
             state, tally = needs.spend(params, state, tally, able, action)
         state = presence.leave(spec, params, state, tally)
@@ -160,13 +174,17 @@ class GridWorld:
         spec, horizon = self.spec, params.horizon
         again = (horizon.round > 0) & (state.step % jnp.maximum(horizon.round, 1) == 0)
         empty = horizon.renew & ~(params.agent_mask & (state.removed == 0)).any()
-        fresh = self._begin(params, draws)
-        if spec.has("round"):
-            anew = dataclasses.replace(fresh, step=state.step, trace=state.trace)
-            state = jax.tree.map(lambda new, old: jnp.where(again, new, old), anew, state)
-        of_the_map = ("cell", "age", "stake", "tenure", "pending") if spec.has("renew") else ()
-        changes = {name: jnp.where(empty, getattr(fresh, name), getattr(state, name)) for name in of_the_map}
-        return dataclasses.replace(state, **changes)
+
+        def renew(state):
+            fresh = self._begin(params, draws)
+            if spec.has("round"):
+                anew = dataclasses.replace(fresh, step=state.step, trace=state.trace)
+                state = jax.tree.map(lambda new, old: jnp.where(again, new, old), anew, state)
+            of_the_map = ("cell", "age", "stake", "tenure", "pending") if spec.has("renew") else ()
+            changes = {name: jnp.where(empty, getattr(fresh, name), getattr(state, name)) for name in of_the_map}
+            return dataclasses.replace(state, **changes)
+
+        return where_needed(again | empty, renew, state)
 
     def _action_mask(self, params, state) -> Array:
         """[A, K] bool: those who can act may do anything but fire a beam that is missing, not ready or not theirs."""

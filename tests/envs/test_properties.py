@@ -541,7 +541,9 @@ def test_relabelling_agents_relabels_what_they_strike():
     @jax.vmap
     def cast(beam, fires, position, heading, present, cell):
         here = dataclasses.replace(state, position=position, heading=heading, cell=cell.reshape(7, 8))
-        return beams.cast(world.spec, params, here, beam, fires, present)
+        stood = jnp.zeros(56, bool).at[jnp.where(present, position, 56)].set(True, mode="drop")
+        of = lambda agent: beams.cast(world.spec, params, here, stood, agent, beam[agent], fires[agent])  # noqa: E731
+        return jax.vmap(of)(jnp.arange(num_agents))
 
     agents = {
         "beam": rng.integers(0, 2, (count, num_agents), np.int32),
