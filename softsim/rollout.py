@@ -167,22 +167,13 @@ def happens_anywhere(where: Array) -> Array:
 
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
     """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
-    situation = of_environments(table, key), params, action.reshape(-1, table.world.num_agents)
-    now = play.state, play.timestep
-    block = block_size(table)
-
-    def cut(tree, start):
-        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, block), tree)
-
-    def advance_block(index, now):
-        start = index * block
-        after = advance_all(table.world, *cut(situation, start), *cut(now, start))
-        put = lambda leaf, new: jax.lax.dynamic_update_slice_in_dim(leaf, new, start, 0)  # noqa: E731
-        return jax.tree.map(put, now, after)
-
-    if block == now[1].last.size:
-        return advance_all(table.world, *situation, *now)
-    return jax.lax.fori_loop(0, now[1].last.size // block, advance_block, now)
+    given = of_environments(table, key), params, action.reshape(-1, table.world.num_agents), play.state, play.timestep
+    size, block = play.timestep.last.size, block_size(table)
+    if block == size:
+        return advance_all(table.world, *given)
+    blocks = jax.tree.map(lambda leaf: leaf.reshape(size // block, block, *leaf.shape[1:]), given)
+    after = jax.lax.map(lambda part: advance_all(table.world, *part), blocks)
+    return jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[2:]), after)
 
 
 def block_size(table: Table) -> int:

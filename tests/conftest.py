@@ -14,3 +14,11 @@ import jax
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_legacy_prng_key", "error")
 jax.config.update("jax_debug_key_reuse", True)
+
+
+LONGEST = ("test_run.py", "test_cli.py", "test_rollout.py", "test_bench.py", "test_every_game.py", "test_contract.py")
+"""Files that take longest, so that no worker is left with one of them when the others are done."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

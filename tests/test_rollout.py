@@ -509,3 +509,24 @@ def test_everything_is_compiled_once():
         )
     assert len(traces) == once
     assert int(state.round) == 9
+
+
+@pytest.mark.parametrize(("block", "parts"), [(None, 1), (4, 3), (5, 3), (8, 2), (100, 1)])
+def test_blocks_of_environments_advance_as_all_together(block, parts, monkeypatch):
+    """Where blocks divide the batch; what they cannot divide well stays whole."""
+    world, situations = make(["coins", "coins_classic"])
+    table = rollout.Table(world, strategies.random(world.num_actions, 2), 1, (), 1, 12)
+    params = lay_out(situations, 1, 12)
+    play = rollout.begin(table, jax.random.split(jax.random.key(0), 1), params)
+    last = jnp.arange(12) % 5 == 0
+    play = dataclasses.replace(play, timestep=dataclasses.replace(play.timestep, last=last))
+    action = jax.random.randint(jax.random.key(1), (1, 12, 2), 0, world.num_actions)
+
+    def advance():
+        run = compiled(lambda *given: rollout.advance(table, *given))
+        return run(jax.random.split(jax.random.key(2), 1), params, play, action)
+
+    together = advance()
+    monkeypatch.setattr(type(world), "block", block)
+    assert rollout.block_size(table) == 12 // parts
+    jax.tree.map(np.testing.assert_array_equal, together, advance())

@@ -14,16 +14,14 @@ from softsim.train import Program, TrainState
 from softsim.types import Array
 
 
-def pairing(num_members: int, num_agents: int, repeats: int, kinds: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def pairing(num_members: int, num_agents: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
     """Seat every ordered pair: in environment `(i * M + j) * R + r` one agent is member i, the others are member j.
-
-    The focal member's slot goes round within each of the `kinds` situations that repeats go through in turn.
 
     Returns:
         [M, S] int32 the places of each member, and [M * M * R] int32 the slot of the focal member, which goes round.
     """
     focal, other, turn = np.meshgrid(*map(np.arange, (num_members, num_members, repeats)), indexing="ij")
-    slot = ((turn // kinds + focal + other) % num_agents).reshape(-1)
+    slot = ((turn + focal + other) % num_agents).reshape(-1)
     sitter = np.repeat(other.reshape(-1, 1), num_agents, 1)
     sitter[np.arange(len(slot)), slot] = focal.reshape(-1)
     place = np.argsort(sitter.reshape(-1), kind="stable").reshape(num_members, -1)
@@ -42,16 +40,18 @@ def cross_play(program: Program, state: TrainState, key: Array, repeats: int = 8
     table, config = program.table, program.config
     kinds = jax.tree.leaves(program.situations)[0].shape[0]
     num_agents = table.world.num_agents
-    unit = kinds * num_agents  # every pair meets every situation in every slot as often
-    repeats = -(-repeats // unit) * unit
-    place, slot = pairing(table.num_members, num_agents, repeats, kinds)
+    repeats = -(-repeats // num_agents) * num_agents  # every pair meets every situation in every slot as often
+    place, slot = pairing(table.num_members, num_agents, repeats)
+    # Environments of one situation follow each other (`train.lay_out`): all pairs are seated there, then in the next.
+    place = np.concatenate([place + kind * len(slot) * num_agents for kind in range(kinds)], 1)
+    slot = np.tile(slot, kinds)
     table = dataclasses.replace(table, num_envs=len(slot))
     steps = config.num_steps * config.updates_per_round
     keys = jax.random.split(key, table.num_populations)
     play = jax.jit(play_pairs, static_argnums=(0, 1))
     returns = play(table, steps, keys, program.situations, state.population.mind, place, slot)
-    shape = (table.num_populations, table.num_members, table.num_members, repeats)
-    return np.asarray(returns).reshape(shape).mean(-1)
+    shape = (table.num_populations, kinds, table.num_members, table.num_members, repeats)
+    return np.asarray(returns).reshape(shape).mean((1, -1))
 
 
 def play_pairs(table: Table, steps: int, key: Array, situations, minds, place: Array, slot: Array) -> Array:

@@ -1,0 +1,83 @@
+"""What is skipped is skipped for a whole batch, and what comes out never depends on who else is in it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softsim.envs import make, skipping
+from softsim.envs.skipping import anywhere, for_agents, where_needed, while_needed
+
+
+def test_a_condition_is_one_for_all_that_are_mapped_together():
+    flags = jnp.array([[False, True], [False, False]])
+    assert jax.vmap(jax.vmap(anywhere))(flags).tolist() == [[True, True], [True, True]]
+    assert jax.vmap(anywhere)(flags[1]).tolist() == [False, False]
+    assert jax.vmap(anywhere, in_axes=None, axis_size=2)(flags[0, 1]).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(("needs", "work_done"), [([0, 0], 0), ([0, 1], 1)])
+def test_work_is_done_once_for_the_batch_or_not_at_all(needs, work_done):
+    calls = []
+
+    def step(need, value):
+        def work(value):
+            jax.debug.callback(lambda _: calls.append(1), jnp.float32(0))
+            return value + need
+
+        return where_needed(need > 0, work, value)
+
+    result = jax.jit(jax.vmap(step))(jnp.array(needs), jnp.array([5, 7]))
+    jax.effects_barrier()
+    assert result.tolist() == [5 + needs[0], 7 + needs[1]]
+    assert bool(calls) == bool(work_done)
+
+
+def test_turns_go_on_until_nobody_needs_one():
+    def count_down(start):
+        def turn(running):
+            left, turns = running
+            return jnp.maximum(left - 1, 0), turns + 1
+
+        return while_needed(lambda running: running[0] > 0, turn, (start, jnp.int32(0)))
+
+    left, turns = jax.jit(jax.vmap(count_down))(jnp.array([1, 3, 0]))
+    assert left.tolist() == [0, 0, 0]
+    assert turns.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("num_agents", [skipping.CROWD - 1, skipping.CROWD])
+def test_agents_that_do_not_act_are_idle(num_agents):
+    acts = np.arange(num_agents) % 3 == 1
+
+    def work(acts):
+        return for_agents(acts, lambda agent: {"square": jnp.where(acts[agent], agent**2, -1)}, idle=-1)
+
+    done = jax.jit(jax.vmap(work))(jnp.stack([acts, np.zeros_like(acts)]))["square"]
+    assert done[0].tolist() == [agent**2 if acts[agent] else -1 for agent in range(num_agents)]
+    assert done[1].tolist() == [-1] * num_agents
+
+
+@pytest.mark.parametrize("name", ["clean_up", "territory_rooms", "prisoners_dilemma_in_the_matrix_arena"])
+def test_agents_in_turn_do_what_they_do_at_once(name, monkeypatch):
+    world, params = make(name)
+
+    def play(key):
+        key_reset, *keys = jax.random.split(key, 13)
+        state, _ = world.reset(key_reset, params)
+        for key in keys:
+            key_act, key_step = jax.random.split(key)
+            action = jax.random.randint(key_act, (world.num_agents,), 0, world.num_actions)
+            state, timestep = world.step(key_step, params, state, action)
+        return state, timestep
+
+    def run():  # traced anew each time
+        run = jax.jit(jax.vmap(lambda key: play(key)), compiler_options={"xla_backend_optimization_level": 0})
+        return run(jax.random.split(jax.random.key(0), 8))
+
+    assert world.num_agents < skipping.CROWD
+    at_once = run()
+    monkeypatch.setattr(skipping, "CROWD", 1)
+    jax.tree.map(np.testing.assert_array_equal, at_once, run())
