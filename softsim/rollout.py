@@ -165,6 +165,10 @@ def happens_anywhere(where: Array) -> Array:
     return jnp.dot(times, times) > 0
 
 
+RESETS, LEAST_RESETS = 16, 16
+"""Few episodes end at the same time: one part in so many of the environments is reset at a time, at least so many."""
+
+
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
     """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
     given = of_environments(table, key), params, action.reshape(-1, table.world.num_agents), play.state, play.timestep
@@ -190,13 +194,22 @@ def advance_all(
     """Advance environments together, leaves [E, ...]."""
     over = timestep.last
     stepped = jax.vmap(world.step)(key, params, state, action)
+    size, words = over.size, jax.random.key_data(key)
+    few = min(size, max(size // RESETS, LEAST_RESETS))
 
-    def restart(stepped):
+    def restart(running):
+        waiting, now = running
+        turn = jnp.where(waiting, jnp.cumsum(waiting, dtype=jnp.int32) - 1, few)
+        chosen = jnp.full(few, size, jnp.int32).at[turn].set(jnp.arange(size, dtype=jnp.int32), mode="drop")
         # Of the step and the reset of one environment only one is kept, so one key serves either.
-        fresh = jax.vmap(world.reset)(jax.random.clone(key), params)
-        return jax.tree.map(lambda a, b: jnp.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), fresh, stepped)
+        of_chosen = jax.tree.map(lambda leaf: leaf.at[chosen].get(mode="clip"), (words, params))
+        fresh = jax.vmap(world.reset)(
+            jax.random.wrap_key_data(of_chosen[0], impl=jax.random.key_impl(key)), of_chosen[1]
+        )
+        now = jax.tree.map(lambda leaf, new: leaf.at[chosen].set(new, mode="drop"), now, fresh)
+        return waiting.at[chosen].set(False, mode="drop"), now
 
-    return jax.lax.cond(happens_anywhere(over), restart, lambda stepped: stepped, stepped)
+    return jax.lax.while_loop(lambda running: happens_anywhere(running[0]), restart, (over, stepped))[1]
 
 
 def unroll(

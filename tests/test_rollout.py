@@ -530,3 +530,27 @@ def test_blocks_of_environments_advance_as_all_together(block, parts, monkeypatc
     monkeypatch.setattr(type(world), "block", block)
     assert rollout.block_size(table) == 12 // parts
     jax.tree.map(np.testing.assert_array_equal, together, advance())
+
+
+def test_episodes_that_are_over_begin_anew_whatever_their_number(monkeypatch):
+    """One, some or all of them, three at a time; the others go on as if nobody had been reset."""
+    world, situations = make(["coins", "coins_classic"])
+    params = lay_out(situations, 1, 12)
+    monkeypatch.setattr(rollout, "RESETS", 12)
+    monkeypatch.setattr(rollout, "LEAST_RESETS", 3)
+
+    @compiled
+    def advance(over):
+        state, timestep = jax.vmap(world.reset)(jax.random.split(jax.random.key(0), 12), params)
+        action = jnp.arange(24, dtype=jnp.int32).reshape(12, 2) % world.num_actions
+        timestep = dataclasses.replace(timestep, last=over)
+        keys = jax.random.split(jax.random.key(1), 12)
+        fresh = jax.vmap(world.reset)(jax.random.clone(keys), params)
+        stepped = jax.vmap(world.step)(jax.random.clone(keys), params, state, action)
+        return fresh, stepped, rollout.advance_all(world, keys, params, action, state, timestep)
+
+    for ended in ((), (5,), (0, 1, 4, 11), range(12)):
+        over = np.isin(np.arange(12), list(ended))
+        fresh, stepped, after = jax.tree.map(np.asarray, advance(over))
+        pick = lambda a, b, over=over: np.where(over.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)  # noqa: E731
+        jax.tree.map(np.testing.assert_array_equal, after, jax.tree.map(pick, fresh, stepped))

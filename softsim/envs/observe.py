@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,9 +65,9 @@ def margin(view: View) -> int:
 def frame(spec: WorldSpec, layout: Layout, world: Array) -> Array:
     """Surround a world [H, W] by `margin` cells of wall, or of its other side where its edges meet."""
     pad = margin(spec.view)
-    if not spec.has("torus"):
-        return jnp.pad(world, pad, constant_values=WALL)
     walled = jnp.pad(world, pad, constant_values=WALL)
+    if not spec.has("torus"):
+        return walled
 
     def join_edges(walled):
         row = wrap(jnp.arange(-pad, spec.height + pad, dtype=jnp.int32), layout.height)
@@ -98,24 +100,26 @@ def traits(spec: WorldSpec, params: EnvParams, state: EnvState) -> Array:
     return seen
 
 
-def paint(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array) -> Array:
-    """The world as symbols, [H * W]: the item in the lowest byte, then who as 1 + 4 * slot + heading, then traits.
+def paint(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, pad: int = 0) -> Array:
+    """The world as symbols, [pad + H + pad, pad + W + pad] with wall around it.
 
-    Traits of a cell without an agent are 1 + the first slot that has a stake in it.
+    The item is in the lowest byte, then who stands there as 1 + 4 * slot + heading, then traits. Traits of a cell
+    without an agent are 1 + the first slot that has a stake in it.
     """
     kind = jnp.uint32 if spec.has("trait") else jnp.uint16
     slot = jnp.arange(spec.num_agents, dtype=jnp.int32)
     who = ((1 + 4 * slot + state.heading) << 8).astype(kind)
-    world = state.cell.reshape(-1).astype(kind)
-    cell = jnp.where(present, state.position, world.size)
-    if not spec.has("trait"):
-        return world.at[cell].add(who, mode="drop")
+    framed = jnp.pad(state.cell.astype(kind), pad, constant_values=WALL)
     if spec.has("stake"):
         lowest = state.stake & (~state.stake + 1)
         owner = jnp.where(state.stake == 0, jnp.uint32(0), jax.lax.population_count(lowest - 1) + 1)
-        world = world | (owner << 16)
-    stood = world.at[cell].get(mode="clip") & 255
-    return world.at[cell].set(stood | who | (traits(spec, params, state) << 16), mode="drop")
+        framed = framed | jnp.pad(owner.reshape(state.cell.shape) << 16, pad)
+    row = jnp.where(present, state.position // spec.width + pad, framed.shape[0])
+    at = framed.at[row, state.position % spec.width + pad]
+    if not spec.has("trait"):
+        return at.add(who, mode="drop")
+    stood = at.get(mode="clip") & 255
+    return at.set(stood | who | (traits(spec, params, state) << 16), mode="drop")
 
 
 def look(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, sees: Array) -> Array:
@@ -124,33 +128,65 @@ def look(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, se
     Returns:
         [A, rows, columns, 2 or 3] uint8.
     """
-    world = frame(spec, params.layout, paint(spec, params, state, present).reshape(spec.height, spec.width))
-    seen = for_agents(sees, lambda agent: view_of(spec, params, state, world, agent, sees[agent]), DARK)
+    seen = (by_slices if jax.default_backend() == "cpu" else by_lookup)(spec, params, state, present, sees)
     # The channels are the bytes of one word each: a word is written at once, and read as bytes for nothing.
     channels = jax.lax.bitcast_convert_type(seen, jnp.uint8)[..., :3]
     return channels.reshape(spec.num_agents, *spec.view.shape, channels.shape[-1])
 
 
-def view_of(spec: WorldSpec, params: EnvParams, state: EnvState, world: Array, agent: Array, sees: Array) -> Array:
-    """What one agent, [] int32, sees of a painted and framed world, if it `sees`: [rows * columns] of its dtype."""
-    kind, position, heading, role = world.dtype, state.position[agent], state.heading[agent], params.role[agent]
-    seen = window(spec.view, world, position // spec.width, position % spec.width, heading).reshape(-1)
+def by_slices(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, sees: Array) -> Array:
+    """What agents see, [A, rows * columns] words: squares are cut out of the world and turned.
 
-    def read(_):
-        item, who, own_slot = seen & 255, (seen >> 8) & 255, agent.astype(kind)
-        if spec.has("guise"):
-            guise = params.sight.guise[role].astype(kind)
-            item = where_needed((guise[:, 0] != guise[:, 1]).any(), lambda item: disguise(guise, item), item)
-        stander, facing = (who - 1) >> 2, (who - 1 - heading.astype(kind)) & 3
-        identity = jnp.where(stander > own_slot, stander - own_slot, stander + kind.type(spec.num_agents) - own_slot)
-        identity = jnp.where(params.show_identity, identity, kind.type(0))
-        symbol = jnp.where(stander == own_slot, kind.type(SELF), OTHER + 4 * identity + facing)
-        word = item | jnp.where(who == 0, kind.type(0), symbol) << 8
-        if spec.has("trait"):
-            word = word | read_trait(spec, params, seen >> 16, who > 0, role, own_slot) << 16
-        return jnp.where(sees & in_sight(spec, params), word, kind.type(DARK))
+    Fastest where copies are cheap and work is done piece after piece: on a CPU.
+    """
+    world = frame(spec, params.layout, paint(spec, params, state, present))
 
-    return where_needed(sees, read, jnp.full_like(seen, DARK))
+    def view_of(agent):
+        row, column = state.position[agent] // spec.width, state.position[agent] % spec.width
+        seen = window(spec.view, world, row, column, state.heading[agent]).reshape(-1)
+        dark = jnp.full_like(seen, DARK)
+        return where_needed(sees[agent], lambda _: read(spec, params, state, seen, agent, sees[agent]), dark)
+
+    return for_agents(sees, view_of, DARK)
+
+
+def by_lookup(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, sees: Array) -> Array:
+    """What `by_slices` returns, each cell in view looked up by itself: one kernel, fastest on an accelerator."""
+    columns, index = spec.view.shape[1], np.arange(math.prod(spec.view.shape))
+    ahead, right = spec.view.ahead - index // columns, index % columns - spec.view.side
+    world = paint(spec, params, state, present, 1)  # whatever is farther out is wall as well
+
+    def view_of(agent):
+        position, heading = state.position[agent], state.heading[agent]
+        (down_ahead, across_ahead), (down_right, across_right) = direction(heading), direction(heading + 1)
+        row = position // spec.width + ahead * down_ahead + right * down_right
+        column = position % spec.width + ahead * across_ahead + right * across_right
+        if spec.has("torus"):
+            row = jnp.where(params.layout.torus, wrap(row, params.layout.height), row)
+            column = jnp.where(params.layout.torus, wrap(column, params.layout.width), column)
+        row, column = jnp.clip(row, -1, spec.height) + 1, jnp.clip(column, -1, spec.width) + 1
+        cell = row * world.shape[1] + column
+        seen = world.reshape(-1).at[cell].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        return read(spec, params, state, seen, agent, sees[agent])
+
+    return jax.vmap(view_of)(jnp.arange(spec.num_agents, dtype=jnp.int32))
+
+
+def read(spec: WorldSpec, params: EnvParams, state: EnvState, seen: Array, agent: Array, sees: Array) -> Array:
+    """What cells in view, [rows * columns] as painted, are to an agent, [] int32, if it `sees`; else darkness."""
+    kind, heading, role = seen.dtype, state.heading[agent], params.role[agent]
+    item, who, own_slot = seen & 255, (seen >> 8) & 255, agent.astype(kind)
+    if spec.has("guise"):
+        guise = params.sight.guise[role].astype(kind)
+        item = where_needed((guise[:, 0] != guise[:, 1]).any(), lambda item: disguise(guise, item), item)
+    stander, facing = (who - 1) >> 2, (who - 1 - heading.astype(kind)) & 3
+    identity = jnp.where(stander > own_slot, stander - own_slot, stander + kind.type(spec.num_agents) - own_slot)
+    identity = jnp.where(params.show_identity, identity, kind.type(0))
+    symbol = jnp.where(stander == own_slot, kind.type(SELF), OTHER + 4 * identity + facing)
+    word = item | jnp.where(who == 0, kind.type(0), symbol) << 8
+    if spec.has("trait"):
+        word = word | read_trait(spec, params, seen >> 16, who > 0, role, own_slot) << 16
+    return jnp.where(sees & in_sight(spec, params), word, kind.type(DARK))
 
 
 def read_trait(spec: WorldSpec, params: EnvParams, trait: Array, stands: Array, role: Array, own_slot: Array) -> Array:
