@@ -22,12 +22,12 @@ def test_looking_up_sees_what_slices_show(games):
     def both(key, params):
         key_reset, key_see, key_play = jax.random.split(key, 3)
 
-        def step(state, key):
-            key_act, key_step = jax.random.split(key)
+        def step(state, seed):
+            key_act, key_step = jax.random.split(jax.random.key(seed))
             action = jax.random.randint(key_act, (world.num_agents,), 0, world.num_actions)
             return world.step(key_step, params, state, action)[0], None
 
-        state = jax.lax.scan(step, world.reset(key_reset, params)[0], jax.random.split(key_play, 4))[0]
+        state = jax.lax.scan(step, world.reset(key_reset, params)[0], jax.random.bits(key_play, (4,)))[0]
         present = params.agent_mask & (state.removed == 0)
         sees = present & jax.random.bernoulli(key_see, 0.8, present.shape)
         given = world.spec, params, state, present, sees
