@@ -17,7 +17,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from softsim import rollout
+from softsim import __version__, machine, rollout
 from softsim.envs import GridWorld, MatrixWorld, make, noise
 from softsim.envs.params import EnvParams
 from softsim.learners import strategies
@@ -33,6 +33,10 @@ SECONDS_PER_REPEAT = 0.7
 
 SPREAD = 0.05
 """Numbers of a situation differ between environments by up to this fraction to either side."""
+
+
+DRAW_OPERATIONS, LOOK_OPERATIONS = 20, 8
+"""A random word for a cell (two rounds of `noise.mix`), and to find, read and write a cell in view."""
 
 
 @struct
@@ -114,8 +118,37 @@ def measure_world(
         "observation_bytes": size_of(running.play.timestep.observation) // num_envs,
         "params_bytes": size_of(params) // num_envs,
         "reset_fraction": (int(running.resets) - resets) / (repeats * steps),  # of steps, in any environment
+        "program_bytes": machine.memory_of(program),
     }
+    row |= floor(world, params, running.play, row["env_steps_per_s"])
     return row | ({"phases": list(world.spec.phases)} if isinstance(world, GridWorld) else {})
+
+
+def floor(world: Environment, params: PyTree, play: rollout.Play, rate: float) -> Row:
+    """Compare a rate, in environment steps per second, to what this device could do at best.
+
+    A step must read and write the state, read the situation, write what it shows, and have that read once. It must
+    draw a word for every cell where anything grows, and look every cell in view up. Whichever of the two takes longer,
+    at the device's measured rates of copying and of arithmetic, is the floor; all else is taken to be free.
+    """
+    num_envs = play.timestep.last.size
+    moved = size_of(params) + 2 * size_of((play.state, play.timestep))
+    operations = 0
+    if isinstance(world, GridWorld):
+        spec = world.spec
+        draws = spec.height * spec.width if any(map(spec.has, ("grow", "emerge", "decay"))) else 0
+        looks = spec.num_agents * spec.view.shape[0] * spec.view.shape[1]
+        operations = num_envs * (DRAW_OPERATIONS * draws + LOOK_OPERATIONS * looks)
+    copy, arithmetic = machine.copy_rate(), machine.arithmetic_rate()
+    best = num_envs / max(moved / copy, operations / arithmetic)
+    return {
+        "floor_bytes": moved // num_envs,
+        "floor_operations": operations // num_envs,
+        "copy_bytes_per_s": copy,
+        "operations_per_s": arithmetic,
+        "floor_env_steps_per_s": best,
+        "times_floor": best / rate,
+    }
 
 
 def prepare(world: Environment, situations: PyTree, num_envs: int, key: Array) -> tuple[rollout.Table, PyTree, Running]:
@@ -163,6 +196,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
         | {
             "state_bytes": size_of(state) // num_members,
             "observation_bytes": size_of(timestep.observation) // table.num_envs,
+            "program_bytes": machine.memory_of(chunk),
             "num_populations": config.num_populations,
             "num_members": config.num_members,
             "rounds_per_s": config.rounds_per_chunk * row["env_steps_per_s"] / (num_envs * steps),
@@ -253,6 +287,7 @@ def rates(
         "num_steps": num_steps,
         "device": device.device_kind,
         "jax": jax.__version__,
+        "softsim": __version__,
     }
 
 
@@ -283,6 +318,8 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "compile s": lambda row: f"{row['compile_s']:.1f}",
     "state B": lambda row: f"{row['state_bytes']:,}",
     "observation B": lambda row: f"{row['observation_bytes']:,}",
+    "program MB": lambda row: f"{row['program_bytes'] / 1e6:,.1f}",
+    "x floor": lambda row: f"{row['times_floor']:.1f}" if "times_floor" in row else "",
 }
 
 

@@ -34,6 +34,7 @@ class Train:
     preset: str = "quickstart"  # what the other flags start from: quickstart, dilemma, five_games
     run: Path | None = None  # run folder; the default is named after the preset and the config
     quiet: bool = False  # show no progress
+    dry_run: bool = False  # compile, say what memory and time it takes at least, and stop
     compile_cache: bool = True  # keep compiled programs for the next start
     json: bool = False  # end with one JSON object on standard output
 
@@ -42,6 +43,11 @@ class Train:
 
         if self.compile_cache:
             keep_compilations()
+        if self.dry_run:
+            from softsim import forecast
+
+            told = forecast.forecast(self.config)
+            return told, forecast.explain(told)
         folder = self.run or Path("runs") / f"{self.preset}-{self.config.fingerprint()}"
         with Progress(self.quiet) as progress:
             summary = run.train(folder, self.config, progress)

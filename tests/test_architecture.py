@@ -16,13 +16,13 @@ ROOT = Path(softsim.__file__).parent
 MAX_FILE, MAX_FUNCTION = 400, 80
 
 LEVELS = (
-    ("types", "keys"),
+    ("types", "keys", "machine"),
     ("envs", "learners"),
     ("population", "rollout", "partners"),
     ("train",),
     ("presets", "checkpoint", "metrics"),
     ("evaluation",),
-    ("bench", "doctor", "run", "report", "report_card", "replay", "adapters", "cli", "__main__"),
+    ("bench", "doctor", "forecast", "run", "report", "report_card", "replay", "adapters", "cli", "__main__"),
 )
 """Lowest first: what stands on one level may import its own kind, and what is below it."""
 
