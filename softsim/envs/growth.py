@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from softsim.envs import noise
 from softsim.envs.params import Decay, Emergence, Growth, Income, Scatter
-from softsim.envs.skipping import where_needed, while_needed
+from softsim.envs.skipping import kept, where_needed, while_needed
 from softsim.envs.spec import WorldSpec
 from softsim.types import Array, T
 
@@ -29,7 +29,7 @@ def live_neighbours(cell: Array, item: Array, near: Array, neighbours: tuple[tup
     live = jnp.pad((cell == item).astype(jnp.uint8), margin)
     # Rows one after another with the margin between them: an offset is a shift, wherever in a row it starts.
     pitch, size = width + 2 * margin, height * (width + 2 * margin)
-    flat = jnp.pad(live.reshape(-1), (0, 2 * margin))
+    flat = kept(jnp.pad(live.reshape(-1), (0, 2 * margin)))
     shifts = [(margin + r) * pitch + margin + c for r, c in neighbours]
     count = sum((near[o] * flat[s : s + size] for o, s in enumerate(shifts)), jnp.zeros(size, jnp.uint8))
     return count.reshape(height, pitch)[:, :width]
@@ -139,7 +139,8 @@ def emerge(
 
         def attempts(cell):
             running = jnp.int32(0), cell, first
-            return while_needed(lambda running: running[0] < jnp.minimum(tries, spec.burst), attempt, running)[1]
+            due = lambda running: running[0] < jnp.minimum(tries, spec.burst)  # noqa: E731
+            return while_needed(due, attempt, running, spec.burst)[1]
 
         return where_needed(tries > 0, attempts, cell), None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from softsim.envs.movement import apart, direction, wrap
 from softsim.envs.params import EnvParams, EnvState, Layout
-from softsim.envs.skipping import for_agents, where_needed
+from softsim.envs.skipping import for_agents, on_accelerator, where_needed
 from softsim.envs.spec import View, WorldSpec
 from softsim.envs.vocabulary import DARK, NUM_SYMBOLS, OTHER, SELF, WALL
 from softsim.types import Array, struct
@@ -128,7 +128,7 @@ def look(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, se
     Returns:
         [A, rows, columns, 2 or 3] uint8.
     """
-    seen = (by_slices if jax.default_backend() == "cpu" else by_lookup)(spec, params, state, present, sees)
+    seen = (by_lookup if on_accelerator() else by_slices)(spec, params, state, present, sees)
     # The channels are the bytes of one word each: a word is written at once, and read as bytes for nothing.
     channels = jax.lax.bitcast_convert_type(seen, jnp.uint8)[..., :3]
     return channels.reshape(spec.num_agents, *spec.view.shape, channels.shape[-1])
@@ -207,7 +207,7 @@ def in_sight(spec: WorldSpec, params: EnvParams) -> Array:
     (rows, columns), sight = spec.view.shape, params.sight
     index = np.arange(rows * columns)
     ahead, right = spec.view.ahead - index // columns, np.abs(index % columns - spec.view.side)
-    return (ahead <= sight.ahead) & (ahead >= -sight.behind) & (right <= sight.side)
+    return (sight.ahead >= ahead) & (sight.behind >= -ahead) & (sight.side >= right)
 
 
 def disguise(guise: Array, item: Array) -> Array:

@@ -47,4 +47,4 @@ def place(seed: Array, spawn: Array, allowed: Array, held: Array, wanted: Array)
 
     free = ~(spawn[:, None] == held[None]).any(1)
     running = wanted, free, jnp.full(num_agents, -1, jnp.int32)
-    return while_needed(lambda running: running[0].any(), settle, running)[2]
+    return while_needed(lambda running: running[0].any(), settle, running, num_agents)[2]

@@ -4,6 +4,8 @@ Under `vmap` a condition that differs between environments becomes a select, and
 the condition here is one for all environments mapped together: whether *any* of them needs the work. What is skipped
 must be work that changes nothing where it is not needed; then results are the same alone as in any batch, and an
 environment is merely the faster the more its neighbours are like it.
+
+An accelerator does a lot at once, and waits for its host to hear whether a loop goes on: there, less is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +20,16 @@ from softsim.types import Array, T
 
 CROWD = 10
 """Slots for agents from which on they take turns."""
+
+
+def on_accelerator() -> bool:
+    """Whether what is traced now is meant for something else than a CPU. Results do not depend on it, speed does."""
+    return jax.default_backend() != "cpu"
+
+
+def kept(value: Array) -> Array:
+    """The value; on accelerators XLA is kept from computing it anew for each of its readers."""
+    return jax.lax.optimization_barrier(value) if on_accelerator() else value
 
 
 @jax.custom_batching.custom_vmap
@@ -41,8 +53,13 @@ def where_needed(needed: Array, work: Callable[[T], T], value: T) -> T:
     return jax.lax.cond(anywhere(needed), work, lambda value: value, value)
 
 
-def while_needed(needed: Callable[[Any], Array], work: Callable[[T], T], value: T) -> T:
-    """Repeat `work` as long as it is needed anywhere; it must change nothing that counts where it is not."""
+def while_needed(needed: Callable[[Any], Array], work: Callable[[T], T], value: T, at_most: int | None = None) -> T:
+    """Repeat `work` as long as it is needed anywhere; it must change nothing that counts where it is not.
+
+    Where it is needed so many times `at_most`, an accelerator does it as often without asking.
+    """
+    if at_most is not None and on_accelerator():
+        return jax.lax.fori_loop(0, at_most, lambda _, value: work(value), value)
     return jax.lax.while_loop(lambda value: anywhere(needed(value)), work, value)
 
 
@@ -52,10 +69,10 @@ def for_agents(acts: Array, work: Callable[[Array], T], idle: int = 0) -> T:
     `work` must return that, too, for an agent that does not act.
 
     Where there is room for many, agents take turns, up to the last that acts anywhere: so games for few do not pay for
-    the slots that they leave empty. Where there is room for few, all go at once.
+    the slots that they leave empty. Where there is room for few, or on an accelerator, all go at once.
     """
     slot = jnp.arange(acts.size, dtype=jnp.int32)
-    if acts.size < CROWD:
+    if acts.size < CROWD or on_accelerator():
         return jax.vmap(work)(slot)
 
     def turn(running):

@@ -15,7 +15,7 @@ from softsim.envs.observe import Observation, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import in_set
-from softsim.envs.skipping import CROWD, where_needed
+from softsim.envs.skipping import CROWD, on_accelerator, where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.envs.vocabulary import ACTIONS, NUM_MOVES, NUM_SYMBOLS, OTHER
 from softsim.types import Array, Timestep
@@ -50,7 +50,7 @@ class GridWorld:
     def block(self) -> int | None:
         """How many environments are best stepped at a time, None for all: on a CPU, of games that differ much, as many
         as are alike if neighbours are, since what no neighbour needs is skipped."""
-        return 256 if self.num_agents >= CROWD and jax.default_backend() == "cpu" else None
+        return 256 if self.num_agents >= CROWD and not on_accelerator() else None
 
     @property
     def num_symbols(self) -> tuple[int, ...]:

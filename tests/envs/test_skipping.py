@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softsim.envs import make, skipping
+from softsim.envs import make, observe, skipping
 from softsim.envs.skipping import anywhere, for_agents, where_needed, while_needed
 
 
@@ -60,24 +60,35 @@ def test_agents_that_do_not_act_are_idle(num_agents):
     assert done[1].tolist() == [-1] * num_agents
 
 
-@pytest.mark.parametrize("name", ["clean_up", "territory_rooms", "prisoners_dilemma_in_the_matrix_arena"])
-def test_agents_in_turn_do_what_they_do_at_once(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("clean_up", "CROWD", 1),
+        ("prisoners_dilemma_in_the_matrix_arena", "CROWD", 1),
+        ("clean_up", "on_accelerator", lambda: True),
+        ("territory_rooms", "on_accelerator", lambda: True),
+        ("externality_mushrooms", "on_accelerator", lambda: True),
+    ],
+)
+def test_how_work_is_arranged_changes_nothing(name, setting, value, monkeypatch):
+    """Agents in turn or at once, loops that ask or do not, windows cut or looked up: all the same."""
     world, params = make(name)
 
-    def play(key):
-        key_reset, *keys = jax.random.split(key, 13)
-        state, _ = world.reset(key_reset, params)
-        for key in keys:
-            key_act, key_step = jax.random.split(key)
-            action = jax.random.randint(key_act, (world.num_agents,), 0, world.num_actions)
-            state, timestep = world.step(key_step, params, state, action)
-        return state, timestep
+    def run():
+        def play(seed):
+            key_reset, key_play = jax.random.split(jax.random.key(seed))
 
-    def run():  # traced anew each time
-        run = jax.jit(jax.vmap(lambda key: play(key)), compiler_options={"xla_backend_optimization_level": 0})
-        return run(jax.random.split(jax.random.key(0), 8))
+            def step(running, seed):
+                key_act, key_step = jax.random.split(jax.random.key(seed))
+                action = jax.random.randint(key_act, (world.num_agents,), 0, world.num_actions)
+                return world.step(key_step, params, running[0], action), None
 
-    assert world.num_agents < skipping.CROWD
-    at_once = run()
-    monkeypatch.setattr(skipping, "CROWD", 1)
-    jax.tree.map(np.testing.assert_array_equal, at_once, run())
+            return jax.lax.scan(step, world.reset(key_reset, params), jax.random.bits(key_play, (12,)))[0]
+
+        run = jax.jit(jax.vmap(play), compiler_options={"xla_backend_optimization_level": 0})
+        return run(jnp.arange(8, dtype=jnp.uint32))
+
+    before = run()
+    for module in (skipping, observe):
+        monkeypatch.setattr(module, setting, value, raising=module is skipping)
+    jax.tree.map(np.testing.assert_array_equal, before, run())
