@@ -167,7 +167,7 @@ def default_policy(network: NetworkConfig, world: Environment, situations: PyTre
 
 def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
     """Refuse numbers that cannot be meant, in one sentence."""
-    check_numbers(config)
+    check_fields(config)
     members = config.num_members + num_scripted
     places = config.num_envs * world.num_agents
     if places % members:
@@ -184,8 +184,6 @@ def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
         raise UserError(
             f"num_rounds: {config.num_rounds} is not a multiple of rounds_per_chunk, {config.rounds_per_chunk}."
         )
-    if config.selection.fitness not in ("reward", "payoff"):
-        raise UserError(f"selection.fitness: {config.selection.fitness!r}; allowed are 'reward' and 'payoff'.")
 
 
 LARGE = 2**31 - 1
@@ -202,10 +200,19 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """Least and greatest value of every number of a `TrainConfig`."""
 
+CHOICES = {"selection.fitness": ("reward", "payoff"), "network.precision": ("float32", "bfloat16")}
+"""What every name of a `TrainConfig` may be."""
 
-def check_numbers(config: TrainConfig) -> None:
+
+def check_fields(config: TrainConfig) -> None:
+    def get(field: str) -> Any:
+        return functools.reduce(getattr, field.split("."), config)
+
+    for field, names in CHOICES.items():
+        if get(field) not in names:
+            raise UserError(f"{field}: {get(field)!r}; allowed are {' and '.join(map(repr, names))}.")
     for field, (low, high) in RANGES.items():
-        value: Any = functools.reduce(getattr, field.split("."), config)
+        value = get(field)
         if not low <= value <= high:
             allowed = f"at least {low}" if high == LARGE else f"a number from {low} to {high}"
             raise UserError(f"{field}: {value}; it must be {allowed}.")

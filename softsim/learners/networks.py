@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -26,6 +26,7 @@ class NetworkConfig:
     memory: int = 64  # width of the recurrent state
     condition_on_opponent: bool = True  # the policy sees its own prediction of the others
     opponent_shapes_memory: bool = True  # the prediction's gradient reaches perception and memory
+    precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products; weights, memory and outputs are float32
 
 
 class Mind(nn.Module):
@@ -43,16 +44,16 @@ class Mind(nn.Module):
 
     def setup(self):
         config, memory = self.config, self.config.memory
-        orthogonal = nn.initializers.orthogonal
-        self.perceive_symbols = nn.Dense(config.hidden)
-        self.perceive = nn.Dense(config.hidden)
-        self.gates = nn.Dense(3 * memory)
+        orthogonal, kind = nn.initializers.orthogonal, jnp.dtype(config.precision)
+        self.perceive_symbols = nn.Dense(config.hidden, dtype=kind)
+        self.perceive = nn.Dense(config.hidden, dtype=kind)
+        self.gates = nn.Dense(3 * memory, dtype=kind)
         self.recurrent = self.param("recurrent", orthogonal(), (memory, 3 * memory), jnp.float32)
         self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros, (memory,), jnp.float32)
-        self.policy = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01))
-        self.value = nn.Dense(1, kernel_init=orthogonal(1.0))
-        self.opponent_hidden = nn.Dense(config.hidden)
-        self.opponent = nn.Dense(max(self.num_others, 1) * self.num_actions, kernel_init=orthogonal(0.01))
+        self.policy = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01), dtype=kind)
+        self.value = nn.Dense(1, kernel_init=orthogonal(1.0), dtype=kind)
+        self.opponent_hidden = nn.Dense(config.hidden, dtype=kind)
+        self.opponent = nn.Dense(max(self.num_others, 1) * self.num_actions, kernel_init=orthogonal(0.01), dtype=kind)
 
     def encode(self, observation: PyTree, batch: tuple[int, ...]) -> Array:
         """Turn observations with leading axes `batch` into inputs of the memory, [*batch, 3 * memory]."""
@@ -66,16 +67,17 @@ class Mind(nn.Module):
 
     def read(self, symbols: Array) -> Array:
         """Read [..., C] symbols as their codes, [..., total width]."""
-        channels = [
-            jnp.array(code, jnp.float32)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)
-        ]
+        kind = jnp.dtype(self.config.precision)
+        channels = [jnp.array(code, kind)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)]
         return jnp.concatenate(channels, -1)
 
     def remember(self, carry: Array, gates: Array, first: Array) -> Array:
         """Advance the memory [..., memory] by one percept (Cho et al. 2014, arXiv 1406.1078), empty where `first`."""
         carry = jnp.where(first[..., None], 0.0, carry)
-        reset_in, update_in, new_in = jnp.split(gates, 3, -1)
-        reset_on, update_on, new_on = jnp.split(carry @ self.recurrent, 3, -1)
+        kind = jnp.dtype(self.config.precision)
+        recalled = carry.astype(kind) @ self.recurrent.astype(kind)
+        reset_in, update_in, new_in = jnp.split(gates.astype(jnp.float32), 3, -1)
+        reset_on, update_on, new_on = jnp.split(recalled.astype(jnp.float32), 3, -1)
         update = nn.sigmoid(update_in + update_on)
         new = jnp.tanh(new_in + nn.sigmoid(reset_in + reset_on) * (new_on + self.recurrent_bias))
         return (1.0 - update) * new + update * carry
@@ -84,13 +86,14 @@ class Mind(nn.Module):
         """Read policy, value and predictions off the memory, [..., memory]."""
         batch = memory.shape[:-1]
         source = memory if self.config.opponent_shapes_memory else jax.lax.stop_gradient(memory)
-        opponent = self.opponent(nn.relu(self.opponent_hidden(source)))
+        opponent = self.opponent(nn.relu(self.opponent_hidden(source))).astype(jnp.float32)
         opponent = opponent.reshape(*batch, -1, self.num_actions)[..., : self.num_others, :]
         ground = memory
         if self.config.condition_on_opponent:
             belief = jax.lax.stop_gradient(jax.nn.softmax(opponent)).reshape(*batch, -1)
             ground = jnp.concatenate([memory, belief], -1)
-        return Output(self.policy(ground), self.value(memory)[..., 0], opponent)
+        value = self.value(memory)[..., 0]
+        return Output(self.policy(ground).astype(jnp.float32), value.astype(jnp.float32), opponent)
 
     def __call__(self, carry: Array, percept: Percept) -> tuple[Array, Output]:
         batch = percept.first.shape

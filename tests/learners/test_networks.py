@@ -217,3 +217,12 @@ def test_numbers_alone_are_enough():
     percept = Percept(jnp.ones(4), jnp.float32(0.0), jnp.ones(K, bool), jnp.bool_(True))
     _, output = compiled(policy.apply)(params, policy.start(), percept)
     assert (output.logits.shape, output.value.shape, output.opponent.shape) == ((K,), (), (1, K))
+
+
+def test_half_precision_is_near_full_and_comes_out_as_full():
+    policy, params, _, unroll = make()
+    _, _, _, unroll_half = make(dataclasses.replace(SMALL, precision="bfloat16"))
+    sequence = percepts(3, T, first=(0, 7))
+    full, half = unroll(params, policy.start(), sequence), unroll_half(params, policy.start(), sequence)
+    assert {leaf.dtype for leaf in jax.tree.leaves(half)} == {jnp.dtype("float32")}
+    assert 0 < distance(full, half) < 0.05 * max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(full))
