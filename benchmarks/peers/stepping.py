@@ -1,0 +1,115 @@
+"""What the runners share: a command line, the measured loops, and the one line of JSON that they answer with.
+
+A runner needs the peer and, for peers on JAX, jax; nothing else, and softsim least of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+STEPS_TO_CALIBRATE = 4
+
+LEAST_STEPS = 3
+"""Of one repeat, however long they take: a call has costs of its own, which are not what is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a runner is asked for."""
+
+    world: str
+    num_envs: int = 1024
+    num_agents: int | None = None
+    repeats: int = 5
+    seconds: float = 0.3
+    seed: int = 0
+    checkout: str = ""
+
+
+def options(worlds: Sequence[str], arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line given, or the process's."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("world", choices=worlds)
+    parser.add_argument("--num-envs", type=int, default=Options.num_envs)
+    parser.add_argument("--num-agents", type=int, help="where the world leaves a choice")
+    parser.add_argument("--repeats", type=int, default=Options.repeats)
+    parser.add_argument("--seconds", type=float, default=Options.seconds, help="of one repeat")
+    parser.add_argument("--seed", type=int, default=Options.seed)
+    parser.add_argument("--checkout", default=Options.checkout, help="the peer's folder, if it is not installed")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def answer(row: dict[str, Any], packages: Sequence[str], **more: Any) -> None:
+    """Print the row as the last line, with the versions of the packages that it was measured with."""
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    print(json.dumps({**row, "versions": versions | more.pop("versions", {}), **more}), flush=True)
+
+
+def measure_jax(reset: Any, step: Any, num_actions: int, num_agents: int, asked: Options) -> dict[str, Any]:
+    """Measure a world on JAX: `vmap` over environments in a loop inside one jitted program, the state donated.
+
+    Actions are uniformly random and drawn inside. Observations are carried from step to step, hence written
+    out, and every number of them is read and summed.
+
+    Args:
+        reset: `key -> (observation, state)`, of one environment.
+        step: `(key, state, action [A] int32) -> (observation, state)`, with the resets that are to be measured.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    shape = asked.num_envs, num_agents
+
+    def begin(key):
+        key, key_reset = jax.random.split(key)
+        observation, state = jax.vmap(reset)(jax.random.split(key_reset, asked.num_envs))
+        return key, state, observation, jnp.float32(0.0)
+
+    def advance(_, carry):
+        key, state, observation, seen = carry
+        key, key_act, key_step = jax.random.split(key, 3)
+        seen += sum(leaf.astype(jnp.float32).sum() for leaf in jax.tree.leaves(observation))
+        action = (jax.random.bits(key_act, shape, jnp.uint32) % jnp.uint32(num_actions)).astype(jnp.int32)
+        observation, state = jax.vmap(step)(jax.random.split(key_step, asked.num_envs), state, action)
+        return jax.tree.map(same_type, (key, state, observation, seen), carry)
+
+    def same_type(new, old):  # a loop's carry keeps its types, also where a peer's reset and step differ in them
+        return new if new.dtype == old.dtype else new.astype(old.dtype)
+
+    carry = jax.jit(begin)(jax.random.PRNGKey(asked.seed))
+    run = jax.jit(lambda carry, steps: jax.lax.fori_loop(0, steps, advance, carry), donate_argnums=0)
+    start = time.perf_counter()
+    program = run.lower(carry, 1).compile()
+    compile_s = time.perf_counter() - start
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(carry[2])) // asked.num_envs
+
+    def play(steps):
+        nonlocal carry
+        carry = jax.block_until_ready(program(carry, steps))
+
+    row = repeated(play, asked.num_envs, asked)
+    device = jax.devices()[0].device_kind
+    return {**row, "num_agents": num_agents, "compile_s": compile_s, "observation_bytes": size, "device": device}
+
+
+def repeated(play: Callable[[int], None], num_envs: int, asked: Options) -> dict[str, Any]:
+    """Measure `play`, which steps `num_envs` environments so many times: the rate of each repeat."""
+    spent, trial = timed(play, 1), 1
+    if spent < asked.seconds:
+        spent, trial = timed(play, STEPS_TO_CALIBRATE), STEPS_TO_CALIBRATE
+    steps = max(LEAST_STEPS, round(asked.seconds / spent * trial))
+    rates = [num_envs * steps / timed(play, steps) for _ in range(asked.repeats)]
+    return {"env_steps_per_s": rates, "num_envs": num_envs, "num_steps": steps}
+
+
+def timed(play: Callable[[int], None], steps: int) -> float:
+    """Seconds that so many steps take."""
+    start = time.perf_counter()
+    play(steps)
+    return time.perf_counter() - start
