@@ -36,12 +36,15 @@ def measure(
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
-    rows = [
-        row for count in num_envs for row in bench.bench_env(games, count, mixed, num_steps, repeats, num_agents, seed)
-    ]
+    rows = []
+    for count in num_envs:
+        for batch in [games] if mixed else [(game,) for game in games]:
+            measured = bench.bench_env(batch, count, mixed, num_steps, repeats, num_agents, seed)
+            rows += measured
+            print(bench.table(measured).splitlines()[1], file=sys.stderr)
+            if out:  # at once: a long list of games may be cut short
+                bench.keep(measured, out)
     print(bench.table(rows))
-    if out:
-        bench.keep(rows, out)
     if as_json:
         print(json.dumps({"rows": rows}))
 

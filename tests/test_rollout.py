@@ -427,6 +427,7 @@ def crowd():
     )
 
 
+@pytest.mark.slow
 def test_a_population_alone_equals_itself_in_the_crowd():
     """Who plays whom, what they do, who is selected: the same. Weights: to float rounding, because gradients are sums
     whose order XLA chooses by the size of the batch. (Play itself, which has no long sums, is the same bit for bit on

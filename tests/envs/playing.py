@@ -26,13 +26,13 @@ CHUNK = 250
 """Copies stepped in one call, so that each world is compiled once however many copies a test wants."""
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def step_chunk(world, keys, params, state, action):
-    return jax.vmap(world.step, in_axes=(0, None, 0, None))(keys, params, state, action)
-
-
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 """A trace takes a few steps: it is compiled in half the time, and runs slowly."""
+
+
+@functools.partial(compiled, static_argnums=0)
+def step_chunk(world, keys, params, state, action):
+    return jax.vmap(world.step, in_axes=(0, None, 0, None))(keys, params, state, action)
 
 
 @functools.partial(compiled, static_argnums=0)

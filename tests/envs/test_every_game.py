@@ -66,7 +66,6 @@ def broken(world, params, before, action, after, timestep):
     )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
 def play(world, num_steps, key, params):
     """Act at random, as the masks allow, and count broken invariants by kind and events by name."""
     count = params.agent_mask.shape[0]
@@ -97,13 +96,14 @@ def play(world, num_steps, key, params):
     return running[2:]
 
 
-def check_all(num_each: int, num_steps: int):
+def check_all(num_each: int, num_steps: int, jit=jax.jit):
     """Play every game by one program, `num_each` copies at a time, and return the events seen, [games, events]."""
     world, params = everything()
+    play_one = jit(play, static_argnums=(0, 1))
     seen = []
     for index, name in enumerate(GRID_GAMES):
         mine = jax.tree.map(lambda leaf, index=index: jnp.repeat(leaf[index][None], num_each, 0), params)
-        wrong, events = play(world, num_steps, jax.random.key(index), mine)
+        wrong, events = play_one(world, num_steps, jax.random.key(index), mine)
         broken = np.flatnonzero(np.asarray(wrong).sum(0)).tolist()
         assert not broken, f"{name} breaks invariants {broken}"
         seen.append(np.asarray(events).sum(0))
@@ -116,7 +116,7 @@ def test_there_are_many_games():
 
 
 def test_every_game_keeps_its_invariants():
-    check_all(2, 60)
+    check_all(2, 60, compiled)
 
 
 @pytest.mark.slow

@@ -76,6 +76,7 @@ def test_naive_learners_defect_in_the_prisoners_dilemma():
     assert cooperation[-5:].mean(0).max() < 0.05
 
 
+@pytest.mark.slow
 def test_who_shares_everything_cooperates_in_the_prisoners_dilemma():
     """With weights of one for everyone the joint payoff counts, and mutual cooperation has the most."""
     cooperation, _ = learn(DILEMMA, kinship=((1.0, 1.0), (1.0, 1.0)))
@@ -136,6 +137,7 @@ def test_the_patient_return_kindness():
     assert among_reciprocators()[:4, :2, 2].mean() > 2.7
 
 
+@pytest.mark.slow
 def test_the_short_sighted_exploit_it_once():
     """Where it does not count, defection dominates: 5 in the first round and 1 in every other."""
     once = (5.0 + (HORIZON - 1)) / HORIZON

@@ -242,6 +242,7 @@ def test_prediction_of_the_others_next_move():
     assert reward[0] > 0.93
 
 
+@pytest.mark.slow
 def test_prediction_without_a_weight_on_it_is_not_learnt():
     """The control: the same play, but nothing is paid for predictions."""
     score, reward = company()
