@@ -12,15 +12,19 @@ from softsim.envs import names
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-@pytest.fixture(scope="module")
-def make_games():
-    """The script that writes the pages, as a module."""
-    spec = importlib.util.spec_from_file_location("make_games", DOCS / "make_games.py")
+def script(name: str):
+    """A script that writes pages, as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def make_games():
+    return script("make_games")
 
 
 def test_the_pages_of_the_games_are_up_to_date(make_games):
@@ -38,3 +42,11 @@ def test_every_game_has_a_place(make_games):
         page = "ordinal.md" if name.startswith("ordinal_") else f"{name}.md"
         assert f"`{name}`" in pages[page]
         assert page in pages["README.md"]
+
+
+def test_the_page_on_speed_says_what_the_results_say(tmp_path):
+    """If not, run `python docs/make_speed.py`."""
+    make_speed = script("make_speed")
+    assert (DOCS / "speed.md").read_text(encoding="utf-8") == make_speed.page()
+    make_speed.picture(tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").stat().st_size > 10_000
