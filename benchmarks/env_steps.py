@@ -11,12 +11,15 @@ from typing import Annotated
 import tyro
 
 from softsim import bench
-from softsim.envs import GRID_GAMES
+from softsim.envs import GRID_GAMES, declare
 from softsim.types import UserError
+
+ONE_OF_EACH = tuple({declare(name).family: name for name in reversed(GRID_GAMES)}.values())[::-1]
+"""The first game of every family."""
 
 
 def measure(
-    games: tuple[str, ...] = GRID_GAMES,
+    games: tuple[str, ...] = ONE_OF_EACH,
     num_envs: tuple[int, ...] = (1024,),
     mixed: bool = False,
     num_steps: int | None = None,
@@ -29,6 +32,7 @@ def measure(
     """Measure environment steps under random actions.
 
     Args:
+        games: by default one of each family; `all` for every grid game.
         num_envs: environments in one batch; each number given is measured.
         mixed: all games side by side in one batch, instead of each alone.
         num_steps: steps of one repeat; by default as many as take some 0.7 s.
@@ -36,7 +40,7 @@ def measure(
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
-    rows = []
+    rows, games = [], GRID_GAMES if games == ("all",) else games
     for count in num_envs:
         for batch in [games] if mixed else [(game,) for game in games]:
             measured = bench.bench_env(batch, count, mixed, num_steps, repeats, num_agents, seed)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -19,6 +20,9 @@ from softsim.types import UserError
 def measure(
     presets: tuple[str, ...] = ("quickstart", "dilemma", "five_games"),
     num_populations: tuple[int, ...] = (),
+    num_members: int | None = None,
+    hidden: tuple[int, ...] = (),
+    precision: tuple[Literal["float32", "bfloat16"], ...] = ("float32",),
     rounds_per_chunk: int | None = None,
     repeats: int = 5,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -29,32 +33,40 @@ def measure(
     Args:
         presets: the runs to measure; `softsim bench train` takes every other flag of a run as well.
         num_populations: side by side, instead of the preset's own; each number given is measured.
+        num_members: learners of each population, instead of the preset's own.
+        hidden: widths of perception and memory, instead of the preset's own; each is measured.
+        precision: of matrix products; each is measured.
         rounds_per_chunk: rounds of one repeat, instead of the preset's own.
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
     rows = []
     for preset in presets:
-        for count in num_populations or (None,):
-            config = choose(preset, num_populations=count, rounds_per_chunk=rounds_per_chunk)
+        for count, width, kind in itertools.product(num_populations or (None,), hidden or (None,), precision):
+            numbers = {"num_populations": count, "num_members": num_members, "rounds_per_chunk": rounds_per_chunk}
+            config = choose(preset, width, kind, **numbers)
             label = f"{preset}:{'+'.join(config.game)}"
-            rows += bench.bench_train(config.program(), label, repeats)
+            measured = bench.bench_train(config.program(), label, repeats)
+            rows += measured
+            print(bench.table(measured).splitlines()[1], file=sys.stderr)
+            if out:
+                bench.keep(measured, out)
     print(bench.table(rows))
-    if out:
-        bench.keep(rows, out)
     if as_json:
         print(json.dumps({"rows": rows}))
 
 
-def choose(preset: str, **numbers: int | None) -> RunConfig:
-    """Look a preset up, and replace the numbers that are given."""
+def choose(preset: str, width: int | None, precision: str, **numbers: int | None) -> RunConfig:
+    """Look a preset up, and replace what is given."""
     if preset not in PRESETS:
         raise UserError(f"presets: {preset!r} is unknown; known are {', '.join(PRESETS)}.")
     given = {field: number for field, number in numbers.items() if number is not None}
     if "rounds_per_chunk" in given:
         given["num_rounds"] = given["rounds_per_chunk"]
     config = PRESETS[preset]
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, **given))
+    sizes = {"hidden": width, "memory": width} if width else {}
+    network: Any = dataclasses.replace(config.train.network, precision=precision, **sizes)
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, network=network, **given))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from softsim import bench
-from softsim.envs import Game, View, compile_games, make
+from softsim.envs import GRID_GAMES, Game, View, compile_games, declare, make
 from softsim.learners import strategies
 from softsim.train import TrainConfig, assemble, lay_out
 from softsim.types import Learner, UserError
@@ -201,13 +201,24 @@ def test_the_script_for_worlds_prints_and_keeps_its_rows(mixed, monkeypatch, tmp
     assert asked[:2] == [(("chicken", "stag_hunt"), count, True, 2, 5, None, 0) for count in (3, 5)]
 
 
+def test_the_script_for_worlds_takes_one_game_of_each_family_or_all():
+    script = load("env_steps")
+    assert [declare(name).family for name in script.ONE_OF_EACH] == list(
+        dict.fromkeys(declare(name).family for name in GRID_GAMES)
+    )
+    assert set(script.ONE_OF_EACH) < set(GRID_GAMES)
+
+
 def test_the_script_for_training_prints_and_keeps_its_rows(mixed, monkeypatch, tmp_path, capsys):
     asked = []
     monkeypatch.setattr(bench, "bench_train", lambda *arguments: asked.append(arguments) or mixed)
     arguments = ["--presets", "dilemma", "--num-populations", "1", "3", "--rounds-per-chunk", "2"]
+    arguments += ["--num-members", "2", "--hidden", "32", "--precision", "bfloat16"]
     assert kept_and_printed(load("train_rounds"), arguments, tmp_path, capsys) == mixed * 2
     assert [program.config.num_populations for program, _, _ in asked[:2]] == [1, 3]
-    assert {program.config.rounds_per_chunk for program, _, _ in asked} == {2}
+    assert {(program.config.rounds_per_chunk, program.config.num_members) for program, _, _ in asked} == {(2, 2)}
+    assert {dataclasses.astuple(program.config.network)[:2] for program, _, _ in asked} == {(32, 32)}
+    assert {program.config.network.precision for program, _, _ in asked} == {"bfloat16"}
     assert {label for _, label, _ in asked} == {"dilemma:prisoners_dilemma"}
 
 
