@@ -177,7 +177,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
     if repeats < 1:
         raise UserError(f"repeats: {repeats}; it must be at least 1.")
     config, table = program.config, program.table
-    state = jax.jit(program.init)()
+    state = program.start()
     chunk, compile_s = compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
     seconds = []
     for _ in range(1 + repeats):

@@ -202,10 +202,8 @@ def advance_all(
         turn = jnp.where(waiting, jnp.cumsum(waiting, dtype=jnp.int32) - 1, few)
         chosen = jnp.full(few, size, jnp.int32).at[turn].set(jnp.arange(size, dtype=jnp.int32), mode="drop")
         # Of the step and the reset of one environment only one is kept, so one key serves either.
-        of_chosen = jax.tree.map(lambda leaf: leaf.at[chosen].get(mode="clip"), (words, params))
-        fresh = jax.vmap(world.reset)(
-            jax.random.wrap_key_data(of_chosen[0], impl=jax.random.key_impl(key)), of_chosen[1]
-        )
+        word, situation = jax.tree.map(lambda leaf: leaf.at[chosen].get(mode="clip"), (words, params))
+        fresh = jax.vmap(world.reset)(jax.random.wrap_key_data(word, impl=jax.random.key_impl(key)), situation)
         now = jax.tree.map(lambda leaf, new: leaf.at[chosen].set(new, mode="drop"), now, fresh)
         return waiting.at[chosen].set(False, mode="drop"), now
 

@@ -22,6 +22,12 @@ from jax.experimental.compilation_cache import compilation_cache
 from softsim import HyperConfig, NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, UserError, checkpoint, cli, run
 from softsim.presets import PRESETS, RunConfig, from_json
 
+# Of a damaged checkpoint the reader drops coroutines and futures half-way; each is a warning of ten thousand lines.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 ROUNDS = 30
 CONFIG = RunConfig(
     game=("prisoners_dilemma", "chicken"),

@@ -106,11 +106,11 @@ def pass_time(
 def lapse(spec: WorldSpec, params: EnvParams, state: EnvState) -> Array:
     """Drop the stakes of agents out of the game, and in cells whose item forgets them by now."""
     there = meeting.active(params, state)
-    bit = jnp.uint32(1) << jnp.arange(spec.num_agents, dtype=jnp.uint32)
-    stake = state.stake & jnp.where(there, bit, jnp.uint32(0)).sum(dtype=jnp.uint32)
+    bit = spec.bit_of_each
+    stake = state.stake & jnp.where(there, bit, bit.dtype.type(0)).sum(dtype=bit.dtype)
     if spec.has("lapse"):
         window = params.work.window[state.cell.reshape(-1)]
-        stake = jnp.where((window > 0) & (state.age + 1 >= window), jnp.uint32(0), stake)
+        stake = jnp.where((window > 0) & (state.age + 1 >= window), stake.dtype.type(0), stake)
     return stake
 
 

@@ -179,7 +179,8 @@ def decay(law: Decay, cell: Array, age: Array, blight: Array, seed: Array) -> Ar
             bound = jnp.where(age >= law.ripe[item], bound, jnp.uint32(0))
         if blight.size:
             bound = jnp.maximum(bound, noise.threshold(blight[item]))
-        return jnp.where((cell == item) & is_one & noise.happens(word, bound), law.into[item], decayed)
+        here = (cell == item.astype(cell.dtype)) & is_one
+        return jnp.where(here & noise.happens(word, bound), law.into[item], decayed)
 
     active = (law.rate > 0) | (blight > 0) if blight.size else law.rate > 0
     return over_items(active, turn, cell)
@@ -191,7 +192,7 @@ def income(law: Income, cell: Array, tenure: Array, stake: Array, seed: Array, n
 
     def earn(item, is_one, amount):
         pays = (tenure >= law.ripe[item]) & noise.happens(word, noise.threshold(law.rate[item]))
-        return jnp.where((cell == item) & is_one & pays, law.amount[item], amount)
+        return jnp.where((cell == item.astype(cell.dtype)) & is_one & pays, law.amount[item], amount)
 
     amount = over_items(law.rate > 0, earn, jnp.zeros(cell.shape, jnp.float32))
 
@@ -201,7 +202,7 @@ def income(law: Income, cell: Array, tenure: Array, stake: Array, seed: Array, n
         owner = jnp.where(stake > 0, jax.lax.population_count(first - 1).astype(jnp.int32), num_agents)
         return stake & ~first, paid.at[owner].add(amount, mode="drop")
 
-    running = jnp.where(amount != 0, stake, jnp.uint32(0)), jnp.zeros(num_agents, jnp.float32)
+    running = jnp.where(amount != 0, stake, stake.dtype.type(0)), jnp.zeros(num_agents, jnp.float32)
     return while_needed(lambda running: (running[0] > 0).any(), pay, running)[1]
 
 

@@ -112,8 +112,8 @@ def paint(spec: WorldSpec, params: EnvParams, state: EnvState, present: Array, p
     framed = jnp.pad(state.cell.astype(kind), pad, constant_values=WALL)
     if spec.has("stake"):
         lowest = state.stake & (~state.stake + 1)
-        owner = jnp.where(state.stake == 0, jnp.uint32(0), jax.lax.population_count(lowest - 1) + 1)
-        framed = framed | jnp.pad(owner.reshape(state.cell.shape) << 16, pad)
+        owner = jnp.where(state.stake == 0, lowest, jax.lax.population_count(lowest - 1) + 1)
+        framed = framed | jnp.pad(owner.reshape(state.cell.shape).astype(kind) << 16, pad)
     row = jnp.where(present, state.position // spec.width + pad, framed.shape[0])
     at = framed.at[row, state.position % spec.width + pad]
     if not spec.has("trait"):

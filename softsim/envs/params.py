@@ -341,7 +341,7 @@ class EnvState:
     step: Array  # [] int32   steps since reset
     cell: Array  # [H, W] uint8   item lying there
     age: Array  # [H * W] uint8   age: steps since the cell changed or a rule met it, at most 255
-    stake: Array  # [H * W] uint32   stake: bit a is set where agent a has a stake in the cell
+    stake: Array  # [H * W] spec.agent_bits   stake: bit a is set where agent a has a stake in the cell
     tenure: Array  # [H * W] uint8   income: steps since a rule last changed who has a stake, at most 255
     position: Array  # [A] int32   flat cell index; of no meaning while removed
     heading: Array  # [A] int32   0 north, 1 east, 2 south, 3 west

@@ -95,7 +95,7 @@ def fits(
         met &= state.bag[agent][rules.slot[row]] >= rules.least[row]
     if spec.has("stake"):
         asked, stake = rules.relation[row], at(state.stake, where)
-        mine = (stake >> agent.astype(jnp.uint32)) & 1
+        mine = (stake >> agent.astype(stake.dtype)) & 1
         relation = jnp.where(stake == 0, NOBODYS, jnp.where(mine == 1, MINE, OTHERS))
         met &= (asked == ANYBODYS) | (asked == relation)
     if spec.has("ripe"):
@@ -233,8 +233,8 @@ def on_cells(spec: WorldSpec, params: EnvParams, state: EnvState, row: Array, wh
         state = dataclasses.replace(state, age=state.age.at[met].set(jnp.uint8(0), mode="drop"))
     if spec.has("stake"):
         claim = rules.claim[row]
-        own = jnp.uint32(1) << jnp.arange(spec.num_agents, dtype=jnp.uint32)[:, None]
-        stake = jnp.where(claim == TAKE, own, jnp.uint32(0)).reshape(-1)
+        own = jnp.asarray(spec.bit_of_each)[:, None]
+        stake = jnp.where(claim == TAKE, own, own.dtype.type(0)).reshape(-1)
         changed = jnp.where((row > 0) & ((claim == TAKE) | (claim == DROP)), where, size).reshape(-1)
         state = dataclasses.replace(state, stake=state.stake.at[changed].set(stake, mode="drop"))
     if spec.has("income"):
@@ -360,8 +360,8 @@ def renewed(new: Array, before: Array) -> Array:
 
 def join(spec: WorldSpec, state: EnvState, joins: Array, where: Array) -> EnvState:
     """Give agents a stake beside those that others have: [A, Z] events, one per agent and cell."""
-    bit = jnp.uint32(1) << jnp.arange(spec.num_agents, dtype=jnp.uint32)[:, None]
-    new = jnp.where(joins, bit & ~at(state.stake, where), jnp.uint32(0)).reshape(-1)
+    bit = jnp.asarray(spec.bit_of_each)[:, None]
+    new = jnp.where(joins, bit & ~at(state.stake, where), bit.dtype.type(0)).reshape(-1)
     target = jnp.where(joins, where, state.cell.size).reshape(-1)
     return dataclasses.replace(state, stake=state.stake.at[target].add(new, mode="drop"))
 
@@ -374,20 +374,20 @@ def complete(
     An agent completes at most one thing in a step: of several, the first.
     """
     rules, work, num_agents, size = params.rules, params.work, spec.num_agents, state.cell.size
-    slot = jnp.arange(num_agents, dtype=jnp.uint32)
+    bit, slot = jnp.asarray(spec.bit_of_each), jnp.arange(num_agents, dtype=jnp.uint32)
     level = jnp.where(params.agent_mask, work.level[params.role], 0.0)
     item = at(state.cell.reshape(-1), where).astype(jnp.int32)
-    worked = (at(state.stake, where)[..., None] >> slot[None, None]) & 1 == 1  # [A, Z, A]
+    worked = (at(state.stake, where)[..., None] & bit[None, None]) > 0  # [A, Z, A]
     need = work.need[item]
     enough = joins & (need > 0) & (jnp.where(worked, level[None, None], 0.0).sum(-1) >= need)
     chosen = jnp.argmax(enough, 1, keepdims=True)
     where, item = (jnp.take_along_axis(each, chosen, 1) for each in (where, item))
     enough = first_claims(where, enough.any(1, keepdims=True), slot + 1, size)
     row = jnp.where(enough, work.done[item], 0).astype(jnp.int32)  # [A, 1]
-    workers = ((at(state.stake, where) >> slot[None]) & 1 == 1) & enough  # [A, A]
+    workers = ((at(state.stake, where) & bit[None]) > 0) & enough  # [A, A]
     state = on_cells(spec, params, state, row, where)
     met = jnp.where(enough, where, size).reshape(-1)
-    state = dataclasses.replace(state, stake=state.stake.at[met].set(jnp.uint32(0), mode="drop"))
+    state = dataclasses.replace(state, stake=state.stake.at[met].set(bit.dtype.type(0), mode="drop"))
     own = rules.reward[row] * jnp.where(rules.by_level[row], level[None], 1.0)
     kind = rules.event[row] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None]  # [A, E]
     # A matrix product, since XLA would work the chain above out anew for every pair of agent and event.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from softsim.envs.vocabulary import NUM_MOVES
 
 
@@ -75,6 +77,16 @@ class WorldSpec:
     @property
     def num_actions(self) -> int:
         return NUM_MOVES + len(self.beams)
+
+    @property
+    def agent_bits(self) -> np.dtype:
+        """The smallest type of number that has a bit for every agent; in worlds for more than 32, for the first 32."""
+        return np.min_scalar_type((1 << min(self.num_agents, 32)) - 1)
+
+    @property
+    def bit_of_each(self) -> np.ndarray:
+        """[A] the bit of every agent, as `agent_bits`; 0 for those beyond, who can have no stake."""
+        return (1 << np.arange(self.num_agents, dtype=np.uint64)).astype(self.agent_bits)
 
     @property
     def conditions(self) -> tuple[str, ...]:

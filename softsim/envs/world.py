@@ -86,7 +86,7 @@ class GridWorld:
             step=jnp.int32(0),
             cell=cell,
             age=zeros("age", cell.size, kind=jnp.uint8),
-            stake=zeros("stake", cell.size, kind=jnp.uint32),
+            stake=zeros("stake", cell.size, kind=spec.agent_bits),
             tenure=zeros("income", cell.size, kind=jnp.uint8),
             position=position,
             heading=(draws.turn & 3).astype(jnp.int32),

@@ -926,3 +926,13 @@ def test_sharing_follows_its_formula_over_time():
                 felt = weights[i] @ payoff - (envy[i] * behind + guilt[i] * before) / max(len(others), 1)
                 assert float(reward[i]) == pytest.approx(felt if mask[i] else 0.0, abs=2e-5)
             np.testing.assert_allclose(trace, expected_trace, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("num_agents", "kind"), [(1, "uint8"), (8, "uint8"), (9, "uint16"), (17, "uint32"), (40, "uint32")]
+)
+def test_agents_have_bits_of_their_own(num_agents, kind):
+    world, _ = compile_games([Game("field", "#" * 62 + "\n#" + "P" * 60 + "#\n" + "#" * 62, num_agents=num_agents)])
+    bits = world.spec.bit_of_each
+    assert bits.dtype == world.spec.agent_bits == kind
+    assert bits.tolist() == [1 << agent if agent < 32 else 0 for agent in range(num_agents)]
