@@ -89,10 +89,8 @@ class Program:
     situations: PyTree  # leaves [G, ...]
 
     def start(self) -> TrainState:
-        """`init`, compiled. On a CPU it runs on one thread: there JAX factorises stacks of matrices, which orthogonal
-        weights take, in tasks of the pool that the factorisation itself occupies, and two at a time on two cores wait
-        for each other for ever (jaxlib 0.10.2)."""
-        return jax.jit(self.init, compiler_options={"xla_cpu_multi_thread_eigen": False})()
+        """`init`, compiled."""
+        return jax.jit(self.init)()
 
     def init(self) -> TrainState:
         """Found all populations; population n draws from `fold_in(key(seed), n)`."""

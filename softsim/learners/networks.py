@@ -18,6 +18,18 @@ import numpy as np
 from softsim.types import Array, Output, Percept, Policy, PyTree
 
 
+def orthogonal(scale: float = 1.0) -> Any:
+    """Orthogonal weights, drawn for one member after another where they are stacked.
+
+    JAX factorises a stack on a CPU in tasks of the pool of threads that the factorisation itself occupies; two at a
+    time on two cores wait for each other for ever (jaxlib 0.10.2).
+    """
+    draw = nn.initializers.orthogonal(scale)
+    if jax.default_backend() != "cpu":
+        return draw
+    return lambda key, shape, dtype: jax.custom_batching.sequential_vmap(lambda key: draw(key, shape, dtype))(key)
+
+
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
     """Sizes of the default mind."""
@@ -44,7 +56,7 @@ class Mind(nn.Module):
 
     def setup(self):
         config, memory = self.config, self.config.memory
-        orthogonal, kind = nn.initializers.orthogonal, jnp.dtype(config.precision)
+        kind = jnp.dtype(config.precision)
         self.perceive_symbols = nn.Dense(config.hidden, dtype=kind)
         self.perceive = nn.Dense(config.hidden, dtype=kind)
         self.gates = nn.Dense(3 * memory, dtype=kind)
