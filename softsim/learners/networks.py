@@ -7,6 +7,7 @@ purpose: XLA runs them member by member. A whole sequence is perceived and judge
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -27,7 +28,14 @@ def orthogonal(scale: float = 1.0) -> Any:
     draw = nn.initializers.orthogonal(scale)
     if jax.default_backend() != "cpu":
         return draw
-    return lambda key, shape, dtype: jax.custom_batching.sequential_vmap(lambda key: draw(key, shape, dtype))(key)
+
+    def one_by_one(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        remake = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
+        return jax.custom_batching.sequential_vmap(lambda word: draw(remake(word), shape, dtype))(
+            jax.random.key_data(key)
+        )
+
+    return one_by_one
 
 
 @dataclasses.dataclass(frozen=True)
