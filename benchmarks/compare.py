@@ -26,10 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import tyro
 
 from softsim import bench
+from softsim.cli import run_script
 from softsim.envs import Game, View, compile_games, declare, make
 from softsim.types import Environment, PyTree, UserError
 
@@ -159,12 +159,7 @@ def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
 def ours(pair: Pair, settings: Settings) -> tuple[Callable[[int], float], bench.Row]:
     """Compile our game. Returns what plays so many steps and says how long that took, and facts for the row."""
     world, situations = shaped(pair)
-    table, params, running = bench.prepare(world, situations, settings.num_envs, jax.random.key(settings.seed))
-
-    def run(params, running, steps):
-        return jax.lax.fori_loop(0, steps, lambda _, running: bench.advance(table, params, running), running)
-
-    program, compile_s = bench.compiled(jax.jit(run, donate_argnums=1), params, running, 1)
+    program, compile_s, params, running = bench.stepping(world, situations, settings.num_envs, settings.seed)
     timestep = running.play.timestep
     facts = {
         "num_agents": bench.agents_in_play(timestep),
@@ -389,11 +384,7 @@ def measure(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line given, or the process's."""
-    try:
-        tyro.cli(measure, args=arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_script(measure, arguments)
 
 
 if __name__ == "__main__":

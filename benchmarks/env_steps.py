@@ -11,8 +11,8 @@ from typing import Annotated
 import tyro
 
 from softsim import bench
+from softsim.cli import run_script
 from softsim.envs import GRID_GAMES, declare
-from softsim.types import UserError
 
 ONE_OF_EACH = tuple({declare(name).family: name for name in reversed(GRID_GAMES)}.values())[::-1]
 """The first game of every family."""
@@ -55,11 +55,7 @@ def measure(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line given, or the process's."""
-    try:
-        tyro.cli(measure, args=arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_script(measure, arguments)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from softsim import bench
+from softsim.cli import run_script
 from softsim.presets import PRESETS, RunConfig
 from softsim.types import UserError
 
@@ -71,11 +72,7 @@ def choose(preset: str, width: int | None, precision: str, **numbers: int | None
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line given, or the process's."""
-    try:
-        tyro.cli(measure, args=arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_script(measure, arguments)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from make_games import markdown
+
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
 
 Row = dict[str, Any]
+
+PEERS = ["peer", "its world", "our game", "agents", "ours", "theirs", "ratio"]
 
 SOCIALJAX_EXTRA = ("lb_foraging",)
 """Compared as well, but none of SocialJax's social dilemmas; the target is for those."""
@@ -36,23 +40,24 @@ def page() -> str:
         "from them. `benchmarks/README.md` says how rows are measured. The machines were shared with other work: read "
         "a single rate as plus or minus 30 %.",
         "## Targets and measurements",
-        table(["what", "target", "measured", "holds"], targets(peers, alone, gpu, training)),
+        markdown([["what", "target", "measured", "holds"], *targets(peers, alone, gpu, training)]),
         "## Beside its peers",
         "One CPU core, 1,024 environments, random actions, observations read, resets as each does them; ours, theirs, "
         "and ours again in one run. Rates are in agent-steps per second. Maps and rules are alike, not the same.",
-        table(["peer", "its world", "our game", "agents", "ours", "theirs", "ratio"], map(against, by_ratio(peers))),
+        markdown(
+            [["peer", "its world", "our game", "agents", "ours", "theirs", "ratio"], *map(against, by_ratio(peers))]
+        ),
         "## Every grid game alone, and all in one batch",
         f"One CPU core, {alone[0]['num_envs']:,} environments of each; jax {alone[0]['jax']}. *Times floor* is the "
         "time of a step over the least it could take by its bytes and operations.",
-        table(WORLD, [[column(row) for column in WORLD.values()] for row in slowest_first(alone)]),
+        columns(WORLD, slowest_first(alone)),
         "## Worlds on one H100",
         "![Agent-steps per second against environments](speed.png)",
-        table(WORLD, [[column(row) for column in WORLD.values()] for row in gpu]),
-        "The batch of all games is not among them: an earlier state of the engine made 8.5 million agent-steps per "
-        "second there with 16,384 environments, and the row for the present one was cut short.",
+        columns(WORLD, gpu),
+        "The batch of all games was not measured there.",
         "## Learning on one H100",
         "Recurrent PPO with opponent heads, whole rounds of play and learning, the default network.",
-        table(LEARNING, [[column(row) for column in LEARNING.values()] for row in training]),
+        columns(LEARNING, training),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -156,11 +161,9 @@ LEARNING: Mapping[str, Callable[[Row], str]] = {
 }
 
 
-def table(header: Any, lines: Any) -> str:
-    """A table in Markdown."""
-    header = list(header)
-    body = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}", *body])
+def columns(kinds: Mapping[str, Callable[[Row], str]], lines: list[Row]) -> str:
+    """A table of rows."""
+    return markdown([list(kinds), *([column(row) for column in kinds.values()] for row in lines)])
 
 
 def picture(path: Path) -> None:

@@ -46,7 +46,7 @@ situations = {"prize": jnp.array([1.0, 2.0])}  # two situations, played side by 
 config = softsim.TrainConfig(num_populations=2, num_envs=32, num_steps=NUM_STEPS, rounds_per_chunk=20)
 program = softsim.assemble(config, CopyCat(), situations)
 chunk = jax.jit(program.chunk, donate_argnums=0)
-state = program.start()
+state = program.init()
 for _ in range(5):
     state, metrics = chunk(state, program.situations)
     model, frequency = metrics["opponent_ce"][-1].mean(), metrics["opponent_ce_frequency"][-1].mean()

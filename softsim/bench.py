@@ -96,12 +96,7 @@ def measure_world(
     seed: int = 0,
 ) -> Row:
     """Measure one world as `bench_env` says. Situations have leaves [G, ...]; `lay_out` spreads them."""
-    table, params, running = prepare(world, situations, num_envs, jax.random.key(seed))
-
-    def run(params, running, steps):  # as many as asked, by one program
-        return jax.lax.fori_loop(0, steps, lambda _, running: advance(table, params, running), running)
-
-    program, compile_s = compiled(jax.jit(run, donate_argnums=1), params, running, 1)
+    program, compile_s, params, running = stepping(world, situations, num_envs, seed)
     running, _ = timed(program, params, running, 1)
     steps = num_steps
     if steps is None:
@@ -122,6 +117,22 @@ def measure_world(
     }
     row |= floor(world, params, running.play, row["env_steps_per_s"])
     return row | ({"phases": list(world.spec.phases)} if isinstance(world, GridWorld) else {})
+
+
+def stepping(
+    world: Environment, situations: PyTree, num_envs: int, seed: int
+) -> tuple[Callable[..., Running], float, PyTree, Running]:
+    """Compile the measured loop: `(params, running, steps) -> running`, by one program for any number of steps.
+
+    Returns:
+        The program, the seconds of compiling, and what it begins with; params have leaves [E, ...].
+    """
+    table, params, running = prepare(world, situations, num_envs, jax.random.key(seed))
+
+    def run(params, running, steps):
+        return jax.lax.fori_loop(0, steps, lambda _, running: advance(table, params, running), running)
+
+    return *compiled(jax.jit(run, donate_argnums=1), params, running, 1), params, running
 
 
 def floor(world: Environment, params: PyTree, play: rollout.Play, rate: float) -> Row:
@@ -177,7 +188,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
     if repeats < 1:
         raise UserError(f"repeats: {repeats}; it must be at least 1.")
     config, table = program.config, program.table
-    state = program.start()
+    state = jax.jit(program.init)()
     chunk, compile_s = compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
     seconds = []
     for _ in range(1 + repeats):

@@ -11,6 +11,7 @@ import json
 import math
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,6 +147,15 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if command.json:
         print(json.dumps(finite(result)))
+
+
+def run_script(function: Any, arguments: Sequence[str] | None = None) -> None:
+    """Call a function with what the command line says, or the process's; a user's mistake is said as by `main`."""
+    try:
+        tyro.cli(function, args=arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def parse(arguments: list[str]) -> Any:

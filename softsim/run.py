@@ -155,7 +155,7 @@ def train(folder: Path, config: RunConfig, report: Report = lambda row: None) ->
     before = time.perf_counter()
     chunk = jax.jit(program.chunk, donate_argnums=0)
     compiled = chunk.lower(jax.eval_shape(program.init), program.situations).compile()
-    state = program.start() if state is None else state
+    state = jax.jit(program.init)() if state is None else state
     compile_seconds = time.perf_counter() - before
     at_random = random_return(program)
 

@@ -88,10 +88,6 @@ class Program:
     learner: Learner
     situations: PyTree  # leaves [G, ...]
 
-    def start(self) -> TrainState:
-        """`init`, compiled."""
-        return jax.jit(self.init)()
-
     def init(self) -> TrainState:
         """Found all populations; population n draws from `fold_in(key(seed), n)`."""
         config = self.config

@@ -72,7 +72,7 @@ def tournament(world, situations, minds, scripted=(), num_steps=ROUNDS, repeats=
         ppo=PPOConfig(num_minibatches=1),
     )
     program = assemble(config, world, situations, scripted, policy=settled(world.num_agents), learner=nothing)
-    state = program.start()
+    state = jax.jit(program.init)()
     state = dataclasses.replace(state, population=dataclasses.replace(state.population, mind=minds))
     return cross_play(program, state, jax.random.key(0), repeats)
 

@@ -419,7 +419,7 @@ def alone(state: TrainState, n: int) -> TrainState:
 @functools.cache
 def crowd():
     program = crowd_of(8)
-    chunk, state = compiled(program.chunk), program.start()
+    chunk, state = compiled(program.chunk), compiled(program.init)()
     return (
         program,
         state,
@@ -500,7 +500,7 @@ def test_everything_is_compiled_once():
     plain = crowd_of(1)
     world = Traced(plain.table.world.num_agents, plain.table.world.action_names)
     program = assemble(plain.config, world, plain.situations, policy=settled(2), learner=nothing())
-    chunk, state = compiled(program.chunk, donate_argnums=0), program.start()
+    chunk, state = compiled(program.chunk, donate_argnums=0), jax.jit(program.init)()
     state, _ = chunk(state, program.situations)
     once = len(traces)
     assert once > 0

@@ -10,9 +10,10 @@ import numpy as np
 
 from softsim.envs.movement import apart, direction, wrap
 from softsim.envs.params import EnvParams, EnvState, Layout
-from softsim.envs.skipping import for_agents, on_accelerator, where_needed
+from softsim.envs.skipping import for_agents, where_needed
 from softsim.envs.spec import View, WorldSpec
 from softsim.envs.vocabulary import DARK, NUM_SYMBOLS, OTHER, SELF, WALL
+from softsim.machine import on_accelerator
 from softsim.types import Array, struct
 
 

@@ -16,15 +16,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from softsim.machine import on_accelerator
 from softsim.types import Array, T
 
 CROWD = 10
 """Slots for agents from which on they take turns."""
-
-
-def on_accelerator() -> bool:
-    """Whether what is traced now is meant for something else than a CPU. Results do not depend on it, speed does."""
-    return jax.default_backend() != "cpu"
 
 
 def kept(value: Array) -> Array:

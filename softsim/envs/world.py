@@ -15,9 +15,10 @@ from softsim.envs.observe import Observation, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import in_set
-from softsim.envs.skipping import CROWD, on_accelerator, where_needed
+from softsim.envs.skipping import CROWD, where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.envs.vocabulary import ACTIONS, NUM_MOVES, NUM_SYMBOLS, OTHER
+from softsim.machine import on_accelerator
 from softsim.types import Array, Timestep
 
 

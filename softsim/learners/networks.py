@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from softsim.machine import on_accelerator
 from softsim.types import Array, Output, Percept, Policy, PyTree
 
 
@@ -26,14 +27,13 @@ def orthogonal(scale: float = 1.0) -> Any:
     time on two cores wait for each other for ever (jaxlib 0.10.2).
     """
     draw = nn.initializers.orthogonal(scale)
-    if jax.default_backend() != "cpu":
+    if on_accelerator():
         return draw
 
     def one_by_one(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         remake = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
-        return jax.custom_batching.sequential_vmap(lambda word: draw(remake(word), shape, dtype))(
-            jax.random.key_data(key)
-        )
+        draw_one = jax.custom_batching.sequential_vmap(lambda word: draw(remake(word), shape, dtype))
+        return draw_one(jax.random.key_data(key))
 
     return one_by_one
 

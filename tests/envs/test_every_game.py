@@ -188,7 +188,7 @@ def test_a_trained_policy_plays_a_game_it_never_saw(worlds):
     )
     config = dataclasses.replace(config, ppo=dataclasses.replace(config.ppo, num_minibatches=1))
     program = assemble(config, world, situations)
-    state, _ = compiled(program.chunk)(program.start(), program.situations)
+    state, _ = compiled(program.chunk)(program.init(), program.situations)
     _, unseen = compile_games([ORCHARD], world)
     policy = default_policy(config.network, world, unseen)
     unseen = jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, 0), unseen)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playing import compiled
 
 from softsim.envs import make, observe
 
@@ -33,7 +32,6 @@ def test_looking_up_sees_what_slices_show(games):
         given = world.spec, params, state, present, sees
         return observe.by_slices(*given), observe.by_lookup(*given)
 
-    compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     params = jax.tree.map(lambda leaf: jnp.repeat(leaf, 8, 0), params)
     count = params.agent_mask.shape[0]
     slices, lookup = compiled(jax.vmap(both))(jax.random.split(jax.random.key(0), count), params)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playing import compiled
 
 from softsim.envs import make, observe, skipping
 from softsim.envs.skipping import anywhere, for_agents, where_needed, while_needed
@@ -85,8 +86,7 @@ def test_how_work_is_arranged_changes_nothing(name, setting, value, monkeypatch)
 
             return jax.lax.scan(step, world.reset(key_reset, params), jax.random.bits(key_play, (12,)))[0]
 
-        run = jax.jit(jax.vmap(play), compiler_options={"xla_backend_optimization_level": 0})
-        return run(jnp.arange(8, dtype=jnp.uint32))
+        return compiled(jax.vmap(play))(jnp.arange(8, dtype=jnp.uint32))
 
     before = run()
     for module in (skipping, observe):

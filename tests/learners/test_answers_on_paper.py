@@ -53,7 +53,7 @@ def game(payoff, kinship=((1.0, 0.0), (0.0, 1.0))):
 @functools.cache
 def self_play():
     program = assemble(CONFIG, *game(DILEMMA))
-    founders = program.start()
+    founders = compiled(program.init)()
     return founders, compiled(program.chunk).lower(founders, program.situations).compile()
 
 
@@ -120,7 +120,7 @@ def among_reciprocators():
         hyper=HyperConfig(learning_rate=1e-2, gamma=0.97),
     )  # fmt: skip
     program = assemble(config, world, params, scripted)
-    state = program.start()
+    state = compiled(program.init)()
     hyper = state.population.hyper
     patient = jnp.arange(6)[:, None] < 4
     hyper = dataclasses.replace(hyper, gamma=jnp.where(patient, hyper.gamma, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -226,3 +227,12 @@ def test_half_precision_is_near_full_and_comes_out_as_full():
     full, half = unroll(params, policy.start(), sequence), unroll_half(params, policy.start(), sequence)
     assert {leaf.dtype for leaf in jax.tree.leaves(half)} == {jnp.dtype("float32")}
     assert 0 < distance(full, half) < 0.05 * max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(full))
+
+
+def test_matrices_of_stacked_members_are_factorised_one_by_one():
+    """Stacks of them are tasks that wait for each other on a CPU: see `networks.orthogonal`."""
+    policy = recurrent_policy(SMALL, K, A, SEEN, CODES)
+    traced = str(jax.make_jaxpr(jax.vmap(policy.init))(jax.random.split(jax.random.key(0), 3)))
+    shapes = re.findall(r"f32\[([\d,]*)\] \w+:f32\[[\d,]*\] = qr\[", traced)
+    assert shapes
+    assert all(shape.count(",") == 1 for shape in shapes), shapes

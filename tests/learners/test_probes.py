@@ -95,7 +95,7 @@ CONFIG = TrainConfig(
 def school():
     """The compiled program that all probes of the table share, and its founders."""
     program = assemble(CONFIG, ProbeWorld(), jax.tree.map(lambda leaf: leaf[None], probe(1)))
-    founders = program.start()
+    founders = compiled(program.init)()
     return program, founders, compiled(program.chunk).lower(founders, program.situations).compile()
 
 
@@ -209,7 +209,7 @@ def company():
         hyper=HyperConfig(learning_rate=1e-2, gamma=0.0, opponent_weight=1.0),
     )  # fmt: skip
     program = assemble(config, CompanyWorld(), jnp.float32([1.0]), [alternator()] * 3)
-    state = program.start()
+    state = compiled(program.init)()
     weight = state.population.hyper.opponent_weight
     hyper = dataclasses.replace(state.population.hyper, opponent_weight=weight * jnp.array([[1.0], [0.0]]))
     state = dataclasses.replace(state, population=dataclasses.replace(state.population, hyper=hyper))
