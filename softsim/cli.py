@@ -1,6 +1,6 @@
 """The `softsim` command. It parses, calls the library, and prints; with `--json` its last line is one JSON object.
 
-A user's mistake is one sentence on standard error and exit code 2.
+A user's mistake is one sentence on standard error and exit code 2; a validation that fails ends with exit code 1.
 """
 
 from __future__ import annotations
@@ -121,6 +121,26 @@ class Eval:
 
 
 @dataclasses.dataclass(frozen=True)
+class Validate:
+    """Run an experiment whose answer is known, and say whether it was found."""
+
+    name: Annotated[str | None, tyro.conf.Positional] = None  # of the validation
+    list: bool = False  # say what there is instead
+    small: bool = False  # quickly, with wider tolerances
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim.report import format_table
+        from softsim.validation import registry
+
+        if self.list or self.name is None:
+            shown = [{"name": name, "shows": registry.shows(name)} for name in registry.names()]
+            return {"validations": shown}, format_table(["name", "shows"], [list(each.values()) for each in shown])
+        result = registry.validate(self.name, self.small, lambda line: print(line, file=sys.stderr, flush=True))
+        return result, registry.explain(result)
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor:
     """Check the installation: versions, device, a compiled step."""
 
@@ -147,6 +167,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if command.json:
         print(json.dumps(finite(result)))
+    if result.get("passed") is False:
+        sys.exit(1)
 
 
 def run_script(function: Any, arguments: Sequence[str] | None = None) -> None:
@@ -171,6 +193,7 @@ def parse(arguments: list[str]) -> Any:
         | Annotated[Games, tyro.conf.subcommand("games")]
         | Annotated[benches, tyro.conf.subcommand("bench", description="Measure speed.")]
         | Annotated[Eval, tyro.conf.subcommand("eval")]
+        | Annotated[Validate, tyro.conf.subcommand("validate")]
         | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     )
     return tyro.cli(

@@ -17,16 +17,29 @@ MAX_FILE, MAX_FUNCTION = 400, 80
 
 LEVELS = (
     ("types", "keys", "machine"),
+    ("theory",),
     ("envs", "learners"),
-    ("population", "rollout", "partners"),
+    ("population", "rollout", "partners", "matchmaking", "curriculum"),
     ("train",),
     ("presets", "checkpoint", "metrics"),
     ("evaluation",),
-    ("bench", "doctor", "forecast", "run", "report", "report_card", "replay", "adapters", "cli", "__main__"),
+    (
+        "validation",
+        "bench",
+        "doctor",
+        "forecast",
+        "run",
+        "report",
+        "report_card",
+        "replay",
+        "adapters",
+        "cli",
+        "__main__",
+    ),
 )
 """Lowest first: what stands on one level may import its own kind, and what is below it."""
 
-APART = 1
+APART = 2
 """The level whose members never import each other: a world knows no learner, and a learner no world."""
 
 HEAVY = ("chex", "flax", "matplotlib", "optax", "orbax", "psutil", "rich", "tyro")
