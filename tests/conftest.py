@@ -16,6 +16,12 @@ jax.config.update("jax_legacy_prng_key", "error")
 jax.config.update("jax_debug_key_reuse", True)
 
 
+def pytest_configure(config):
+    """Compile fast in a normal run, where most of the time is compilation; slow tests run what users run."""
+    if config.option.markexpr == "not slow":
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1".strip()
+
+
 LONGEST = ("test_run.py", "test_cli.py", "test_rollout.py", "test_bench.py", "test_every_game.py", "test_contract.py")
 """Files that take longest, so that no worker is left with one of them when the others are done."""
 
