@@ -12,33 +12,44 @@ from softsim.envs import Game, GridWorld, MatrixGame, MatrixWorld, compile_games
 from softsim.types import Environment, Learner, Output, Percept, Policy, Timestep, Trajectory, UserError
 
 if TYPE_CHECKING:
+    from softsim.curriculum import CurriculumConfig, grid_sampler, matrix_sampler
     from softsim.evaluation.cross_play import cross_play
     from softsim.learners.networks import NetworkConfig, recurrent_policy
     from softsim.learners.ppo import PPOConfig, ppo
+    from softsim.matchmaking import LeagueConfig, MatchmakingConfig
     from softsim.partners import partner
-    from softsim.train import HyperConfig, SelectionConfig, TrainConfig, assemble
+    from softsim.train import assemble
+    from softsim.train_config import HyperConfig, SelectionConfig, TrainConfig
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "CurriculumConfig": "softsim.curriculum",
+    "grid_sampler": "softsim.curriculum",
+    "matrix_sampler": "softsim.curriculum",
+    "LeagueConfig": "softsim.matchmaking",
+    "MatchmakingConfig": "softsim.matchmaking",
     "cross_play": "softsim.evaluation.cross_play",
     "NetworkConfig": "softsim.learners.networks",
     "recurrent_policy": "softsim.learners.networks",
     "PPOConfig": "softsim.learners.ppo",
     "ppo": "softsim.learners.ppo",
     "partner": "softsim.partners",
-    "HyperConfig": "softsim.train",
-    "SelectionConfig": "softsim.train",
-    "TrainConfig": "softsim.train",
+    "HyperConfig": "softsim.train_config",
+    "SelectionConfig": "softsim.train_config",
+    "TrainConfig": "softsim.train_config",
     "assemble": "softsim.train",
 }
 
 __all__ = [
+    "CurriculumConfig",
     "Environment",
     "Game",
     "GridWorld",
     "HyperConfig",
+    "LeagueConfig",
     "Learner",
+    "MatchmakingConfig",
     "MatrixGame",
     "MatrixWorld",
     "NetworkConfig",
@@ -55,7 +66,9 @@ __all__ = [
     "compile_games",
     "compile_matrix_games",
     "cross_play",
+    "grid_sampler",
     "make",
+    "matrix_sampler",
     "names",
     "partner",
     "ppo",

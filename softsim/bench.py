@@ -335,11 +335,11 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
 }
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]] = COLUMNS) -> str:
     """Lay rows out for people; the last line says what they were measured with."""
     if not rows:
         return "nothing measured"
-    lines = [list(COLUMNS), *([column(row) for column in COLUMNS.values()] for row in rows)]
+    lines = [list(columns), *([column(row) for column in columns.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
     measured = sorted({f"{row['device']}, jax {row['jax']}, median of {row['repeats']}" for row in rows})

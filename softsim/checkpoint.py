@@ -15,11 +15,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1
 
 from softsim.types import PyTree
-
-orbax: Any = v1
 
 MANIFEST = "manifest.jsonl"
 KEEP = 3
@@ -37,6 +34,13 @@ def digest(state: PyTree) -> str:
     return sha.hexdigest()
 
 
+def orbax() -> Any:
+    """The module; importing it takes as long as half of what else a start imports, and most starts restore nothing."""
+    from orbax.checkpoint import v1
+
+    return v1
+
+
 def save(folder: Path, step: int, state: PyTree) -> Path:
     """Write the state of one step, note its digest, and drop all but the newest `KEEP` steps.
 
@@ -45,7 +49,7 @@ def save(folder: Path, step: int, state: PyTree) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f"step_{step:08d}").resolve()
-    orbax.save(path, state, overwrite=True)
+    orbax().save(path, state, overwrite=True)
     with (folder / MANIFEST).open("a") as manifest:
         # A line of its own even after one that a crash cut short.
         manifest.write("\n" + json.dumps({"step": step, "sha256": digest(state)}) + "\n")
@@ -70,7 +74,7 @@ def restore(folder: Path, template: PyTree) -> tuple[int, PyTree, Path] | None:
         if not path.is_dir():
             continue
         try:
-            state = orbax.load(path, abstract)
+            state = orbax().load(path, abstract)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(f"checkpoint {path.name} cannot be read ({reason}); trying the one before.", file=sys.stderr)

@@ -17,11 +17,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from softsim import run
+from softsim import compilations, run
 from softsim.envs import declare, names
 from softsim.envs.vocabulary import ACTIONS
 from softsim.presets import FIVE_GAMES, PRESETS, RunConfig, describe
 from softsim.run import Interrupted
+from softsim.selection import Rule
 from softsim.types import UserError
 
 Config = Annotated[RunConfig, tyro.conf.arg(name="")]
@@ -42,16 +43,15 @@ class Train:
     def __call__(self) -> tuple[dict[str, Any], str]:
         from softsim.report import Progress
 
-        if self.compile_cache:
-            keep_compilations()
+        compiled = compilations.folder_of_user() if self.compile_cache else None
         if self.dry_run:
             from softsim import forecast
 
-            told = forecast.forecast(self.config)
+            told = forecast.forecast(self.config, compiled)
             return told, forecast.explain(told)
         folder = self.run or Path("runs") / f"{self.preset}-{self.config.fingerprint()}"
         with Progress(self.quiet) as progress:
-            summary = run.train(folder, self.config, progress)
+            summary = run.train(folder, self.config, progress, compiled)
         return summary, explain_run(summary)
 
 
@@ -103,6 +103,23 @@ class BenchTrain:
 
         rows = bench.bench_train(self.config.program(), "+".join(self.config.game), repeats=self.repeats)
         return {"rows": rows}, bench.table(rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchEvolve:
+    """Time selection, and whole generations of small learners of a matrix game."""
+
+    populations: tuple[int, ...] = (256, 1024, 4096)  # one row for each
+    num_members: int = 4  # of each population
+    rule: Rule = "truncation"  # of selection
+    repeats: int = 5
+    json: bool = False  # end with one JSON object on standard output
+
+    def __call__(self) -> tuple[dict[str, Any], str]:
+        from softsim import bench, bench_evolve
+
+        rows = bench_evolve.bench_evolve(self.populations, self.num_members, self.rule, self.repeats)
+        return {"rows": rows}, bench.table(rows, bench_evolve.COLUMNS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +204,7 @@ def parse(arguments: list[str]) -> Any:
     benches = (
         Annotated[BenchEnv, tyro.conf.subcommand("env")]
         | Annotated[BenchTrain, tyro.conf.subcommand("train", default=bench)]
+        | Annotated[BenchEvolve, tyro.conf.subcommand("evolve")]
     )
     commands: Any = (
         Annotated[Train, tyro.conf.subcommand("train", default=train)]
@@ -220,19 +238,6 @@ def named_preset(arguments: list[str]) -> str:
     return name
 
 
-def keep_compilations() -> None:
-    """Keep compiled programs in a folder of the user's own. Whoever can write there can run code here."""
-    import jax
-
-    folder = Path.home() / ".cache" / "softsim" / "compiled"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
 def explain_run(summary: dict[str, Any]) -> str:
     """Say how a run went."""
     s = summary
@@ -244,7 +249,8 @@ def explain_run(summary: dict[str, Any]) -> str:
             f"gain, 95 % interval over {s['members']} members: {low:.3f} to {high:.3f}",
             f"opponent model: cross-entropy {s['opponent_ce']:.3f}, running frequency "
             f"{s['opponent_ce_frequency']:.3f}, KL from the truth {s['opponent_kl']:.3f} nats",
-            f"run {s['run']}, checkpoint {s['checkpoint']}, picture {s['picture']}",
+            f"run {s['run']}, checkpoint {s['checkpoint']}, pictures "
+            + ", ".join(s[name] for name in ("picture", "family_tree", "inheritance") if name in s),
         ]
     )
 

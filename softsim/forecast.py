@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import jax
 
 from softsim import machine
+from softsim.compilations import Shelf
 from softsim.doctor import gigabytes
 from softsim.presets import RunConfig
 from softsim.train import Program
 
 
-def forecast(config: RunConfig) -> dict[str, Any]:
+def forecast(config: RunConfig, compiled: Path | None = None) -> dict[str, Any]:
     """Compile a run without making its arrays, and say what it needs.
+
+    Args:
+        compiled: folder of compiled programs, where the run itself will find them.
 
     Returns:
         What `softsim train --dry-run --json` prints: bytes, seconds, and agent-steps per second as an upper bound.
@@ -26,9 +31,10 @@ def forecast(config: RunConfig) -> dict[str, Any]:
     program, train = config.program(), config.train
     state = jax.eval_shape(program.init)
     start = time.perf_counter()
-    compiled = jax.jit(program.chunk, donate_argnums=0).lower(state, program.situations).compile()
+    shelf, jitted = Shelf(compiled, config.as_json(), program.devices), jax.jit(program.chunk, donate_argnums=0)
+    chunk = shelf.ready("chunk", lambda: jitted.lower(state, program.situations))
     compile_seconds = time.perf_counter() - start
-    needed, free = machine.memory_of(compiled), machine.memory_free()
+    needed, free = machine.memory_of(chunk), machine.memory_free()
     agent_steps = train.env_steps_per_round * program.table.world.num_agents
     most = machine.matrix_rate() / operations_per_agent_step(program)
     return {

@@ -10,7 +10,8 @@ import numpy as np
 
 LINES = "metrics.jsonl"
 MEMBERS = "members"
-SERIES = ("return", "payoff", "opponent_ce", "opponent_ce_frequency", "opponent_kl", "entropy", "value_loss")
+NO_MEANS = ("events", "parent", "home", "fitness")
+"""Numbers of members whose mean says nothing."""
 
 
 class MetricsLog:
@@ -67,12 +68,12 @@ def round_row(
     """Reduce one round to means over learners and the 10th and 90th percentile of their returns."""
     learners = {name: values[r][:, :num_learners] for name, values in chunk.items()}
     row: dict[str, Any] = {"round": number}
-    row |= {name: float(np.mean(learners[name])) for name in learners if name not in ("events", "parent", "fitness")}
+    row |= {name: float(np.mean(learners[name])) for name in learners if name not in NO_MEANS}
     row["return_p10"], row["return_p90"] = (float(np.percentile(learners["return"], q)) for q in (10, 90))
     row["events"] = {name: float(value) for name, value in zip(events, learners["events"].mean((0, 1)), strict=True)}
-    scripted = chunk["return"][r][:, num_learners:]
-    if scripted.size:
-        row["scripted_return"] = [float(value) for value in scripted.mean(0)]
+    others = chunk["return"][r][:, num_learners:]
+    if others.size:
+        row["others_return"] = [float(value) for value in others.mean(0)]  # past members, then scripted ones
     return row
 
 

@@ -7,6 +7,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from softsim import heredity
+from softsim.learners.evolution import Choose, inherit
+from softsim.learners.structure import Structure
 from softsim.types import Array, Learner, Policy, PyTree, struct
 
 
@@ -14,8 +17,8 @@ from softsim.types import Array, Learner, Policy, PyTree, struct
 class Lineage:
     """Where each member comes from, [P] int32."""
 
-    parent: Array  # member it was copied from at the last selection; itself if it was kept
-    founder: Array  # member of the first round it descends from
+    parent: Array  # member it was copied from after the last round; itself if it was kept
+    founder: Array  # member of the first round it descends from (`selection.name_founders` where members migrate)
     born: Array  # round of its last replacement, 0 for founders
 
 
@@ -28,15 +31,17 @@ class Population:
     hyper: PyTree  # [P] float32 each
     fitness: Array  # [P] float32   moving average of the fitness measure; NaN before the first round
     lineage: Lineage
+    genes: dict[str, Array] = dataclasses.field(default_factory=dict)  # [P] float32 each: what `heredity` shares by
+    births: PyTree = ()  # [P, P] int32   between any two, on the path through their common ancestor; if anybody asks
 
 
 @struct
 class Selection:
-    """The numbers of truncation selection."""
+    """The numbers of selection, whatever its rule."""
 
-    fraction: Array  # [] float32   of the members that are replaced, and by copies of as many of the best
     mutation: Array  # [] float32   a copied hyperparameter is multiplied or divided by 1 + mutation, as likely
     memory: Array  # [] float32   weight of the past in the fitness average
+    step: Array  # [] float32   standard deviation of what is added to a copied gene
 
 
 def found(key: Array, policy: Policy, learner: Learner, hyper: PyTree, num_members: int) -> Population:
@@ -63,28 +68,27 @@ def remember_fitness(selection: Selection, population: Population, measured: Arr
     return dataclasses.replace(population, fitness=selection.memory * past + (1.0 - selection.memory) * measured)
 
 
-def select(key: Array, selection: Selection, population: Population, generation: Array) -> Population:
-    """Replace the least fit by mutated copies of the fittest (truncation, as in PBT: Jaderberg et al. 2017,
-    arXiv 1711.09846): weights, optimiser and hyperparameters are copied, hyperparameters perturbed.
+def select(
+    key: Array, choose: Choose, structure: Structure, selection: Selection, population: Population, generation: Array
+) -> Population:
+    """Replace members by mutated copies of their parents, as in PBT (Jaderberg et al. 2017, arXiv 1711.09846): weights,
+    optimiser, hyperparameters, genes and fitness are copied; hyperparameters and genes are perturbed."""
+    used = len(jax.tree.leaves(population.hyper))  # by `mutate`, which splits the key into as many
+    key_choose, key_genes = (jax.random.fold_in(key, used + i) for i in range(2))
+    parent = choose(key_choose, population.fitness, structure)
+    replaced = parent != jnp.arange(parent.shape[0], dtype=jnp.int32)
+    births = jax.tree.map(lambda table: heredity.descend(table, parent, replaced), population.births)
+    copied = inherit(parent, dataclasses.replace(population, births=()))
+    return dataclasses.replace(
+        copied,
+        hyper=mutate(key, selection.mutation, copied.hyper, replaced),
+        lineage=Lineage(parent, copied.lineage.founder, jnp.where(replaced, generation, copied.lineage.born)),
+        genes=heredity.mutate(key_genes, selection.step, copied.genes, replaced),
+        births=births,
+    )
 
-    The member ranked i from below is replaced by the one ranked i from above. Members without fitness rank lowest.
-    """
-    num_members = population.fitness.shape[0]
-    fitness = jnp.where(jnp.isnan(population.fitness), -jnp.inf, population.fitness)
-    order = jnp.argsort(fitness).astype(jnp.int32)
-    rank = jnp.argsort(order).astype(jnp.int32)
-    replaced = rank < jnp.floor(selection.fraction * num_members).astype(jnp.int32)
-    replaced = replaced & (rank < num_members // 2)
-    member = jnp.arange(num_members, dtype=jnp.int32)
-    parent = jnp.where(replaced, order[num_members - 1 - rank], member)
 
-    copied = jax.tree.map(lambda leaf: leaf[parent], population)
-    lineage = Lineage(parent, copied.lineage.founder, jnp.where(replaced, generation, copied.lineage.born))
-    hyper = mutate(key, selection.mutation, copied.hyper, replaced)
-    return dataclasses.replace(copied, hyper=hyper, lineage=lineage)
-
-
-BOUNDED = ("gamma", "gae_lambda")
+BOUNDED = ("gamma", "gae_lambda", "epsilon_decay")
 """Hyperparameters below 1, whose distance to 1 is what mutates."""
 
 

@@ -9,19 +9,24 @@ from typing import Annotated, Any
 
 import tyro
 
+from softsim.curriculum import MANIFOLDS, Sampler, on_manifold
 from softsim.envs import declare, make
 from softsim.envs.describe import summary
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
-from softsim.train import HyperConfig, Program, SelectionConfig, TrainConfig, assemble
-from softsim.types import UserError
+from softsim.train import Program, assemble
+from softsim.train_config import HyperConfig, SelectionConfig, TrainConfig
+from softsim.types import Environment, PyTree, UserError
+
+EXAMPLES = 16
+"""Situations of a manifold on which what learned there is evaluated, or all there are where they are fixed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """One training run: where it happens, and how."""
 
-    game: tuple[str, ...] = ("commons_harvest_open",)  # several are played side by side
+    game: tuple[str, ...] = ("commons_harvest_open",)  # several side by side; or matrix_manifold or grid_manifold
     num_agents: int | None = None  # of a game that leaves the choice
     horizon: int | None = None  # steps of every episode, instead of the game's own ending
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig()
@@ -39,9 +44,21 @@ class RunConfig:
         Raises:
             UserError: a name or number is not allowed.
         """
-        world, situations = make(self.game, self.num_agents, self.horizon)
+        world, situations, sampler = self.stage()
         scripted = [partner(name, world, situations) for name in self.train.scripted]
-        return assemble(self.train, world, situations, scripted)
+        return assemble(self.train, world, situations, scripted, sampler=sampler)
+
+    def stage(self) -> tuple[Environment, PyTree, Sampler | None]:
+        """Make the world, its situations [G, ...], and the sampler of others where there are such."""
+        if len(self.game) != 1 or self.game[0] not in MANIFOLDS:
+            return *make(self.game, self.num_agents, self.horizon), None
+        if self.num_agents is not None:
+            raise UserError(
+                f"num_agents: {self.num_agents}; {self.game[0]} has its own number, and it must not be set."
+            )
+        number = min(self.train.num_envs, EXAMPLES)
+        world, situations, sampler = on_manifold(self.game[0], self.horizon, number)
+        return world, situations, None if self.train.curriculum.kind == "fixed" else sampler
 
 
 def from_json(row: dict[str, Any]) -> RunConfig:

@@ -20,14 +20,9 @@ def picture(
     folder: Path, config: RunConfig, history: dict[str, np.ndarray], at_random: float, program: Program
 ) -> Path:
     """Draw return, opponent model, events and entropy against agent steps into `learning_curve.png`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     train, world = config.train, program.table.world
     steps = np.arange(1, len(history["return"]) + 1) * train.env_steps_per_round * world.num_agents
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2)
+    figure, axes = canvas(11, 7, 2, 2)
     title = f"{' + '.join(config.game)}: {train.num_populations} populations of {train.num_members} learners"
     figure.suptitle(title)
 
@@ -51,12 +46,24 @@ def picture(
     axes[1, 0].set_title("events per episode and member")
     for axis in axes.flat:
         axis.set_xlabel("agent steps")
-        axis.spines[["top", "right"]].set_visible(False)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(frameon=False, fontsize=8)
     path = folder / "learning_curve.png"
     figure.savefig(path, dpi=110)
     return path
+
+
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, np.ndarray]:
+    """Make a figure of so many inches and its axes, [rows, columns], without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def flat(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from softsim.evaluation.cross_play import cross_play
 from softsim.evaluation.outcomes import mixed_play
 from softsim.report import format_table
 from softsim.run import read_config
+from softsim.train_config import TrainConfig
 from softsim.types import UserError
 
 
@@ -36,14 +37,14 @@ def evaluate(folder: Path, seed: int = 1) -> dict[str, Any]:
     key_mixed, key_pairs = jax.random.split(jax.random.key(seed))
     keys = jax.random.split(key_mixed, train.num_populations)
     steps = train.num_steps * train.updates_per_round
-    scores = mixed_play(program.table, steps, keys, program.situations, state.population.mind)
+    scores = mixed_play(program.table, steps, keys, program.situations, program.minds(state))
     events = getattr(program.table.world, "event_names", ())
     by_event = np.asarray(scores["events"]).mean(0)
     return {
         "run": str(folder),
         "checkpoint": str(path),
         "round": done,
-        "members": [f"learner {m}" for m in range(train.num_members)] + list(train.scripted),
+        "members": names_of(train),
         "returns": np.asarray(scores["return"]).tolist(),
         "events": {name: by_event[:, index].tolist() for index, name in enumerate(events)},
         "opponent": {
@@ -55,6 +56,12 @@ def evaluate(folder: Path, seed: int = 1) -> dict[str, Any]:
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,
     }
+
+
+def names_of(train: TrainConfig) -> list[str]:
+    """Name all members at the tables: learners, past members who are there for the next round, scripted ones."""
+    learners = [f"learner {m}" for m in range(train.num_members)]
+    return [*learners, *(f"past member {m}" for m in range(train.league.seats)), *train.scripted]
 
 
 def explain(report: dict[str, Any]) -> str:

@@ -10,13 +10,26 @@ question, and resets are only computed when the answer is yes.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from softsim.keys import fold_each, of_members, split_each
 from softsim.learners import categorical
-from softsim.types import Array, Environment, Output, Percept, Policy, PyTree, Timestep, Trajectory, struct
+from softsim.types import (
+    SEATS,
+    Array,
+    Environment,
+    Hidden,
+    Output,
+    Percept,
+    Policy,
+    PyTree,
+    Timestep,
+    Trajectory,
+    struct,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,15 +37,22 @@ class Table:
     """Who plays what with whom: everything static about a rollout."""
 
     world: Environment
-    policy: Policy  # of the learners
+    policy: Policy  # of the learners and guests
     num_learners: int
     scripted: tuple[Policy, ...]
     num_populations: int
     num_envs: int  # of one population
+    num_guests: int = 0  # members that have minds as learners have, and do not learn; they come after the learners
+    central: bool = False  # percepts hold what the others observe
+
+    @property
+    def num_minds(self) -> int:
+        """Members that play by the policy: learners, then guests."""
+        return self.num_learners + self.num_guests
 
     @property
     def num_members(self) -> int:
-        return self.num_learners + len(self.scripted)
+        return self.num_minds + len(self.scripted)
 
     @property
     def num_places(self) -> int:
@@ -59,7 +79,7 @@ class Play:
 
     state: PyTree  # leaves [N * E, ...]
     timestep: Timestep  # leaves [N * E, ...]
-    memory: tuple[PyTree, ...]  # learners' leaves [N, P, S, ...]; then, per scripted member, [N, S, ...]
+    memory: tuple[PyTree, ...]  # of all minds, leaves [N, P + guests, S, ...]; then, per scripted member, [N, S, ...]
     seen: Array  # [N, E, A, K] float32   actions of each agent in this episode so far, plus one of each
 
 
@@ -108,11 +128,15 @@ def to_places(values: Array, seat: Array, num_agents: int) -> Array:
     return places.reshape(values.shape[0], places.shape[1] // num_agents, num_agents, *values.shape[3:])
 
 
-def of_others(values: Array) -> Array:
-    """[N, E, A, ...] -> [N, E, A, A-1, ...]: the others' values in relative slots (slot j of agent i is i + 1 + j)."""
-    num_agents = values.shape[2]
+def relative(num_agents: int) -> Array:
+    """Which agent sits in each relative slot: [A, A-1] int32, slot j of agent i is i + 1 + j."""
     slot = jnp.arange(num_agents, dtype=jnp.int32)
-    return values[:, :, (slot[:, None] + 1 + slot[None, : num_agents - 1]) % num_agents]
+    return (slot[:, None] + 1 + slot[None, : num_agents - 1]) % num_agents
+
+
+def of_others(values: Array) -> Array:
+    """[N, E, A, ...] -> [N, E, A, A-1, ...]: the others' values in relative slots."""
+    return values[:, :, relative(values.shape[2])]
 
 
 def of_environments(table: Table, key: Array) -> Array:
@@ -122,15 +146,22 @@ def of_environments(table: Table, key: Array) -> Array:
 
 def begin(table: Table, key: Array, params: PyTree) -> Play:
     """Reset all environments and memories. `key` is [N]; `params` has leaves [N * E, ...]."""
-    state, timestep = jax.vmap(table.world.reset)(of_environments(table, key), params)
-    seats = table.num_places // table.num_members
-    shape = (table.num_populations, table.num_learners, seats)
-    memory = [jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape + leaf.shape), table.policy.start())]
-    shape = (table.num_populations, seats)
-    for policy in table.scripted:
-        memory.append(jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape + leaf.shape), policy.start()))
+    key_reset, key_wake = key, fold_each(key, table.num_envs)
+    state, timestep = jax.vmap(table.world.reset)(of_environments(table, key_reset), params)
+    key_member = of_members(key_wake, table.num_members)
+    key_seat = jax.vmap(jax.vmap(lambda key: jax.random.split(key, table.num_places // table.num_members)))(key_member)
+    memory = [wake(table.policy, key_seat[:, : table.num_minds])]
+    memory += [wake(policy, key_seat[:, table.num_minds + i]) for i, policy in enumerate(table.scripted)]
     seen = fold(timestep.action_mask, table.num_populations).astype(jnp.float32)
     return Play(state, timestep, tuple(memory), seen)
+
+
+def wake(policy: Policy, key: Array) -> PyTree:
+    """Memory of seats when play begins, leaves [*key.shape, ...], from a key of each."""
+    if policy.wake is None:
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, key.shape + leaf.shape), policy.start())
+    carry = jax.vmap(policy.wake)(key.reshape(-1))
+    return jax.tree.map(lambda leaf: leaf.reshape(key.shape + leaf.shape[1:]), carry)
 
 
 def perceive(table: Table, timestep: Timestep, seating: Seating) -> Percept:
@@ -138,25 +169,53 @@ def perceive(table: Table, timestep: Timestep, seating: Seating) -> Percept:
     num_agents = table.world.num_agents
     first = jnp.broadcast_to(timestep.first[:, None], (timestep.first.shape[0], num_agents))
     percept = Percept(timestep.observation, timestep.reward, timestep.action_mask, first)
-    return jax.tree.map(lambda leaf: to_seats(fold(leaf, table.num_populations), seating.place), percept)
+    percept = jax.tree.map(lambda leaf: fold(leaf, table.num_populations), percept)
+    if table.central:
+        percept = dataclasses.replace(percept, others=jax.tree.map(of_others, percept.observation))
+    return jax.tree.map(lambda leaf: to_seats(leaf, seating.place), percept)
 
 
 def think(
     table: Table, minds: PyTree, memory: tuple[PyTree, ...], percept: Percept
 ) -> tuple[tuple[PyTree, ...], Output]:
-    """Let every member look at its percepts; `minds` has leaves [N, P, ...]. Outputs have leaves [N, M, S, ...]."""
-    of_seats = jax.vmap(table.policy.apply, in_axes=(None, 0, 0))
-    learners = jax.tree.map(lambda leaf: leaf[:, : table.num_learners], percept)
-    kept, output = jax.vmap(jax.vmap(of_seats))(minds, memory[0], learners)
-    memories, outputs = [kept], [output]
+    """Let every member look at its percepts; `minds` has leaves [N, P + guests, ...], outputs have [N, M, S, ...]."""
+    of_seats = jax.vmap(table.policy.apply, in_axes=(None, 0, 0), axis_name=SEATS)
+    minded = jax.tree.map(lambda leaf: leaf[:, : table.num_minds], percept)
+    kept, output = jax.vmap(jax.vmap(of_seats))(minds, memory[0], minded)
+    memories, outputs = [kept], [dataclasses.replace(output, hidden=())]  # which only the learner reads
     for index, policy in enumerate(table.scripted):
-        own = jax.tree.map(lambda leaf, m=table.num_learners + index: leaf[:, m], percept)
+        own = jax.tree.map(lambda leaf, m=table.num_minds + index: leaf[:, m], percept)
         kept, output = jax.vmap(jax.vmap(lambda memory, percept, p=policy: p.apply((), memory, percept)))(
             memory[1 + index], own
         )
         memories.append(kept)
         outputs.append(jax.tree.map(lambda leaf: leaf[:, None], output))
     return tuple(memories), jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), *outputs)
+
+
+def in_sight(table: Table, params: PyTree, state: PyTree) -> Array | None:
+    """Whom each agent has in sight, [N, E, A, A-1] bool; None where the policy does not ask, or no world could tell."""
+    sees = getattr(table.world, "sees", None)
+    if sees is None or not table.policy.asks.seen_only:
+        return None
+    seen = fold(jax.vmap(sees)(params, state), table.num_populations)
+    return jnp.take_along_axis(seen, relative(seen.shape[2])[None, None], 3)
+
+
+def reveal(table: Table, params: PyTree, play: Play, seating: Seating) -> Array | None:
+    """What the learners' opponent models are to say of each agent, [N, E, A, ...]; None if it is nothing."""
+    label, timestep = table.policy.asks.label, play.timestep
+    if not label:
+        return None
+    if label == "observation":
+        known = timestep.observation
+    elif label == "member":
+        sitting = seating.seat // seating.place.shape[2]
+        known = jnp.maximum(sitting - table.num_minds + 1, 0).reshape(timestep.agent_mask.shape)
+    else:
+        hidden: Any = getattr(table.world, "hidden")  # noqa: B009
+        known = jax.vmap(hidden)(params, play.state)[label]
+    return fold(jax.vmap(jax.vmap(table.policy.asks.sketch))(known), table.num_populations)
 
 
 def happens_anywhere(where: Array) -> Array:
@@ -216,7 +275,7 @@ def unroll(
     """Play `num_steps` steps with fixed seats.
 
     Args:
-        key: [N] keys. params: leaves [N * E, ...]. minds: the learners' weights, leaves [N, P, ...].
+        key: [N] keys. params: leaves [N * E, ...]. minds: weights of learners and guests, leaves [N, P + guests, ...].
     """
     num_agents, num_learners = table.world.num_agents, table.num_learners
     learners = seating.place[:, :num_learners]
@@ -239,8 +298,11 @@ def unroll(
         last = fold_all(timestep.last)
         chooses = fold_all(timestep.agent_mask & (timestep.action_mask.sum(-1) > 1)) & ~last[..., None]
         others_action, others_mask = per_seat(of_others(actions)), per_seat(of_others(chooses))
+        sight, revealed = in_sight(table, params, play.state), reveal(table, params, play, seating)
+        others_seen = None if sight is None else per_seat(sight)
+        counts = others_mask & per_seat(chooses)[..., None] & (True if others_seen is None else others_seen)
         foresight = predict(
-            foresight, output.opponent[:, :num_learners], others_action, others_mask & per_seat(chooses)[..., None],
+            foresight, output.opponent[:, :num_learners], others_action, counts,
             per_seat(of_others(truths)), per_seat(of_others(frequency(play.seen, actions))),
         )  # fmt: skip
 
@@ -250,6 +312,7 @@ def unroll(
         seen = jnp.where(fold_all(following.first)[..., None, None], mask, play.seen + taken)
         ledger = record(ledger, fold_tree(timestep, table), fold_tree(following, table))
         in_last = jnp.broadcast_to(last[..., None], chooses.shape)
+        there = fold_all(timestep.agent_mask)
         row = {
             "percept": jax.tree.map(lambda leaf: leaf[:, :num_learners], percept),
             "action": action[:, :num_learners],
@@ -258,13 +321,15 @@ def unroll(
             "discount": per_seat(fold_all(following.discount)),
             "value": output.value[:, :num_learners],
             "last": per_seat(in_last),
-            "agent_mask": per_seat(fold_all(timestep.agent_mask)),
+            "agent_mask": per_seat(there),
             "others_action": others_action,
             "others_mask": others_mask,
+            "others_seen": others_seen,
+            "hidden": None if revealed is None else Hidden(per_seat(of_others(revealed)), per_seat(of_others(there))),
         }
         return (Play(state, following, memory, seen), ledger, foresight), row
 
-    carry = play.memory[0]
+    carry = jax.tree.map(lambda leaf: leaf[:, :num_learners], play.memory[0])
     running = (play, *empty_sums(table, learners.shape, play.timestep))
     (play, ledger, foresight), rows = jax.lax.scan(step, running, jnp.arange(num_steps))
 

@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 from softsim import __version__, checkpoint
+from softsim.compilations import Shelf
 from softsim.evaluation.outcomes import random_return
 from softsim.metrics import MetricsLog, interval
 from softsim.presets import RunConfig, from_json
@@ -131,11 +132,14 @@ class Stopper:
             signal.signal(number, handler)
 
 
-def train(folder: Path, config: RunConfig, report: Report = lambda row: None) -> dict[str, Any]:
+def train(
+    folder: Path, config: RunConfig, report: Report = lambda row: None, compiled: Path | None = None
+) -> dict[str, Any]:
     """Do a run, or what is left of it, and summarise it.
 
     Args:
         report: called with the phase while it compiles, and with the newest numbers after every chunk.
+        compiled: folder of compiled programs, which a second start takes from there.
 
     Returns:
         The summary that `softsim train --json` prints.
@@ -148,19 +152,21 @@ def train(folder: Path, config: RunConfig, report: Report = lambda row: None) ->
     prepare(folder, config)
     log, checkpoints = MetricsLog(folder), folder / "checkpoints"
 
-    restored = checkpoint.restore(checkpoints, jax.eval_shape(program.init))
+    init = jax.jit(program.init).trace()
+    restored = checkpoint.restore(checkpoints, init.out_info)
     done, state, path = restored if restored else (0, None, None)
     log.forget_after(done)
     report({"phase": "compiling", "done": done, "rounds": config.train.num_rounds})
     before = time.perf_counter()
+    shelf = Shelf(compiled, config.as_json(), program.devices)
     chunk = jax.jit(program.chunk, donate_argnums=0)
-    compiled = chunk.lower(jax.eval_shape(program.init), program.situations).compile()
-    state = jax.jit(program.init)() if state is None else state
+    advance = shelf.ready("chunk", lambda: chunk.lower(init.out_info, program.situations))
+    state = program.place(shelf.ready("init", init.lower)() if state is None else state)
     compile_seconds = time.perf_counter() - before
-    at_random = random_return(program)
+    at_random = random_return(program, shelf)
 
     with Stopper() as stopper:
-        state, path, seconds = loop(program, compiled, state, done, path, folder, log, report, stopper, at_random)
+        state, path, seconds = loop(program, advance, state, done, path, folder, log, report, stopper, at_random)
     summary = summarize(folder, config, program, log, at_random)
     rounds = config.train.num_rounds - done
     rate = config.train.env_steps_per_round * rounds / seconds if rounds else None
@@ -177,7 +183,7 @@ def train(folder: Path, config: RunConfig, report: Report = lambda row: None) ->
 
 def loop(
     program: Program,
-    compiled: Any,
+    advance: Any,
     state: TrainState,
     done: int,
     path: Path | None,
@@ -193,7 +199,7 @@ def loop(
     seconds, saved = 0.0, time.perf_counter()
     while done < config.num_rounds:
         start = time.perf_counter()
-        state, metrics = compiled(state, program.situations)
+        state, metrics = advance(state, program.situations)
         metrics = jax.device_get(metrics)
         took = time.perf_counter() - start
         seconds, done = seconds + took, done + config.rounds_per_chunk
@@ -212,7 +218,8 @@ def loop(
 
 
 def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog, at_random: float) -> dict[str, Any]:
-    """Compare the first and the last tenth of training, over all learners, and draw the picture."""
+    """Compare the first and the last tenth of training, over all learners, and draw the pictures."""
+    from softsim import pedigree
     from softsim.report import picture
 
     history = log.history()
@@ -220,7 +227,8 @@ def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog
     tenth = max(1, len(learners) // 10)
     first, last = learners[:tenth].mean(0), learners[-tenth:].mean(0)
     late = {name: float(values[-tenth:].mean()) for name, values in history.items() if name.startswith("opponent_")}
-    return {
+    descent = pedigree.draw(folder, history) if config.train.selection.every else {}
+    return descent | {
         "run": str(folder),
         "picture": str(picture(folder, config, history, at_random, program)),
         "return_random": at_random,

@@ -9,65 +9,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec as Spec
 
-from softsim import population, rollout
+from softsim import curriculum, heredity, population, rewards, rollout, selection
+from softsim.curriculum import Sampler
 from softsim.keys import fold_each, of_members, split_each
-from softsim.learners.networks import NetworkConfig, recurrent_policy
-from softsim.learners.ppo import Hyper, PPOConfig, ppo
-from softsim.population import Population, Selection
-from softsim.types import Array, Environment, Learner, Policy, PyTree, Trajectory, UserError, struct
-
-
-@dataclasses.dataclass(frozen=True)
-class HyperConfig:
-    """Hyperparameters that every founder starts with; mutation changes them from there."""
-
-    learning_rate: float = 1e-3
-    gamma: float = 0.99  # discount per step
-    gae_lambda: float = 0.95
-    clip: float = 0.2
-    entropy_weight: float = 0.01
-    value_weight: float = 0.5
-    opponent_weight: float = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class SelectionConfig:
-    """Truncation selection; `every` 0 rounds is never."""
-
-    every: int = 0  # rounds
-    fraction: float = 0.25  # of the members, replaced by mutated copies of as many of the best
-    mutation: float = 0.2  # relative step of copied hyperparameters
-    memory: float = 0.8  # weight of the past in the fitness average
-    fitness: str = "reward"  # or "payoff": before sharing
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """Everything about training but the world."""
-
-    num_populations: int = 1
-    num_members: int = 4  # learners in each population
-    scripted: tuple[str, ...] = ()  # partners at the same tables, one member each
-    num_envs: int = 16  # environments of each population
-    num_steps: int = 128  # steps between updates
-    updates_per_round: int = 1  # before seats are re-drawn and all environments reset
-    num_rounds: int = 100
-    rounds_per_chunk: int = 10  # per call of the compiled program: progress and checkpoints come in between
-    seed: int = 0
-    network: NetworkConfig = NetworkConfig()
-    ppo: PPOConfig = PPOConfig()
-    hyper: HyperConfig = HyperConfig()
-    selection: SelectionConfig = SelectionConfig()
-
-    @property
-    def env_steps_per_round(self) -> int:
-        """Environment steps of one round, over all populations."""
-        return self.num_populations * self.num_envs * self.num_steps * self.updates_per_round
+from softsim.learners import shaping
+from softsim.learners.ppo import Hyper, advantages, played_of
+from softsim.matchmaking import Matchmaker, in_order, league, matchmaker
+from softsim.minds import player_and_learner
+from softsim.population import Population
+from softsim.train_config import TrainConfig, check, check_shaping, check_sources
+from softsim.types import Array, Environment, Learner, Policy, PyTree, Trajectory, struct
 
 
 @struct
@@ -77,6 +34,17 @@ class TrainState:
     round: Array  # [] int32   rounds done
     key: Array  # [N] key of each population, never used itself: every round folds its number in
     population: Population  # leaves [N, P, ...]
+    company: PyTree = ()  # leaves [N, ...]   what matchmakers know
+    league: PyTree = ()  # leaves [N, Z, ...]   past members; nothing if there is no league
+    levels: PyTree = ()  # leaves [N, B, ...]   situations that are kept; nothing if none are
+
+
+ISLANDS = "islands"
+"""The axis of devices."""
+
+SPREAD: Any = Spec(ISLANDS)
+OF_STATE: Any = TrainState(cast(Any, Spec()), SPREAD, SPREAD, SPREAD, SPREAD, SPREAD)
+"""Which parts of a state are spread over devices: all but the number of rounds."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,6 +55,10 @@ class Program:
     table: rollout.Table
     learner: Learner
     situations: PyTree  # leaves [G, ...]
+    matchmaker: Matchmaker
+    sampler: Sampler | None = None  # of new situations, instead of `situations`
+    past: PyTree | None = None  # leaves [Z, ...]   members of the league, instead of a population's own past
+    devices: int = 1  # that hold the populations, each as many
 
     def init(self) -> TrainState:
         """Found all populations; population n draws from `fold_in(key(seed), n)`."""
@@ -102,17 +74,67 @@ class Program:
             num_members=config.num_members,
         )
         founder_key = jax.vmap(lambda key: jax.random.fold_in(key, 0))(key)
-        return TrainState(jnp.int32(0), key, jax.vmap(lambda key: found(key))(founder_key))
+        people = jax.vmap(lambda key: found(key))(founder_key)
+        company, levels = self.matchmaker.start(), ()
+        if config.curriculum.kind == "replay":
+            sampler = self.sampler or curriculum.listed(self.situations)
+            levels = curriculum.start(config.curriculum, sampler, self.table.num_members)
+        company, levels, nature = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (config.num_populations, *leaf.shape)),
+            (company, levels, heredity.founders(config.heredity, config.num_members)),
+        )
+        people = dataclasses.replace(people, **nature)
+        people = selection.name_founders(config.selection, self.table.num_members, people)
+        collected = ()
+        if config.league.moments or self.past is not None:
+            collected = jax.vmap(lambda mind: league.found(config.league, mind, self.past))(people.mind)
+        return TrainState(jnp.int32(0), key, people, company, collected, levels)
+
+    def minds(self, state: TrainState) -> PyTree:
+        """Weights, leaves [N, P + guests, ...], of the learners and the past members who sit in the next round."""
+        return join_minds(state.population.mind, invite(self.config, keys_of_round(state)[4], state.league)[1])
 
     def chunk(self, state: TrainState, situations: PyTree) -> tuple[TrainState, dict[str, Array]]:
         """Do `rounds_per_chunk` rounds in `self.situations`. Metrics have a leading axis of rounds.
 
-        Jit this, donating the state; situations are an argument because they are data.
+        Jit this, donating the state; situations are an argument because they are data. Devices hold their populations
+        by themselves, and say nothing to each other but who migrates.
         """
-        config = self.config
-        params = lay_out(situations, config.num_populations, config.num_envs)
-        step = functools.partial(play_round, self.table, self.learner, config, params)
-        return jax.lax.scan(lambda state, _: step(state), state, None, config.rounds_per_chunk)
+        if self.devices == 1:
+            return self.rounds(state, situations)
+        share = self.config.num_populations // self.devices
+        config = dataclasses.replace(self.config, num_populations=share)
+        local = dataclasses.replace(self, config=config, table=dataclasses.replace(self.table, num_populations=share))
+        rounds = functools.partial(local.rounds, devices=ISLANDS)
+        mesh, in_specs, out_specs = self.mesh(), (OF_STATE, Spec()), (OF_STATE, Spec(None, ISLANDS))
+        spread = jax.shard_map(rounds, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+        return spread(state, situations)
+
+    def mesh(self) -> jax.sharding.Mesh:
+        """The devices in a row."""
+        return jax.sharding.Mesh(jax.devices()[: self.devices], (ISLANDS,))
+
+    def place(self, state: TrainState) -> TrainState:
+        """Put a state where its populations live."""
+        if self.devices == 1:
+            return state
+        return jax.device_put(state, jax.tree.map(functools.partial(jax.sharding.NamedSharding, self.mesh()), OF_STATE))
+
+    def rounds(
+        self, state: TrainState, situations: PyTree, devices: str | None = None
+    ) -> tuple[TrainState, dict[str, Array]]:
+        """Do `rounds_per_chunk` rounds on one device, one of those along the axis `devices` if there are several."""
+        config, source = self.config, self.sampler or curriculum.listed(situations)
+        if config.curriculum.kind == "fixed":
+            source = lay_out(situations, config.num_populations, config.num_envs)
+
+        def go_on(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
+            state, metrics = play_round(self, source, state)
+            people, moved = selection.migrate(config.selection, state.key, state.population, state.round, devices)
+            metrics |= selection.tell(config.selection, people) | moved
+            return dataclasses.replace(state, population=people), metrics
+
+        return jax.lax.scan(go_on, state, None, config.rounds_per_chunk)
 
 
 def lay_out(situations: PyTree, num_populations: int, num_envs: int) -> PyTree:
@@ -133,115 +155,172 @@ def assemble(
     scripted: Sequence[Policy] = (),
     policy: Policy | None = None,
     learner: Learner | None = None,
+    sampler: Sampler | None = None,
+    past: PyTree | None = None,
 ) -> Program:
     """Make a run ready, for any environment, policy and learner that keep to the protocols of `softsim.types`.
 
+    Populations are spread over as many devices as there are and divide them.
+
     Args:
-        situations: params with leaves [G, ...]; spread over each population's environments by `lay_out`.
+        situations: params with leaves [G, ...]; spread over each population's environments by `lay_out`, unless the
+            config has another curriculum. Evaluations play these, with the rewards of the last round.
         scripted: players that fill one member's seats each.
         policy: of the learners; the default is a recurrent network fitted to the world's observations.
-        learner: the default is PPO with `config.ppo`.
+        learner: the default is the one that `config.learner` names.
+        sampler: of new situations for the curriculum; the default draws from `situations`.
+        past: members, weights with leaves [Z, ...], that are the league, instead of the populations' own past.
 
     Raises:
         UserError: a number of the config is not allowed.
     """
     check(config, world, len(scripted))
-    kinds = jax.tree.leaves(situations)[0].shape[0]
-    if kinds > config.num_envs:
-        raise UserError(f"num_envs: {config.num_envs} environments cannot hold {kinds} situations; as many are needed.")
-    if policy is None:
-        policy = default_policy(config.network, world, situations)
-    learner = learner or ppo(policy, config.ppo)
-    table = rollout.Table(world, policy, config.num_members, tuple(scripted), config.num_populations, config.num_envs)
-    return Program(config, table, learner, situations)
+    check_sources(config, curriculum.count(situations), sampler, past)
+    heredity.check(config.heredity, situations)
+    rewards.check(config.reward, situations, config.heredity.genes)
+    check_shaping(config, situations)
+    policy, learner = player_and_learner(config, world, situations, len(scripted), policy, learner)
+    sizes = config.num_populations, config.num_envs, config.league.seats
+    table = rollout.Table(world, policy, config.num_members, tuple(scripted), *sizes, central=config.learner == "mappo")
+    seats = in_order(table) if config.learner == "vdn" else matchmaker(config.matchmaking, table)
+    situations = rewards.apply(config.reward, config.num_rounds, situations)
+    shares = (n for n in range(jax.device_count(), 0, -1) if config.num_populations % n == 0)
+    return Program(config, table, learner, situations, seats, sampler, past, next(shares))
 
 
-def default_policy(network: NetworkConfig, world: Environment, situations: PyTree) -> Policy:
-    """Fit the recurrent network to what one agent of the world observes. Situations have leaves [G, ...]."""
-    one = jax.eval_shape(lambda tree: jax.tree.map(lambda leaf: leaf[0], tree), situations)
-    timestep = jax.eval_shape(world.reset, jax.random.key(0), one)[1]
-    seen = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), timestep.observation)
-    codes = getattr(world, "symbol_codes", ())
-    return recurrent_policy(network, world.num_actions, world.num_agents, seen, codes)
+def play_round(program: Program, source: Sampler | PyTree, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
+    """Seat, choose situations, play, learn, select.
 
-
-def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
-    """Refuse numbers that cannot be meant, in one sentence."""
-    check_fields(config)
-    members = config.num_members + num_scripted
-    places = config.num_envs * world.num_agents
-    if places % members:
-        raise UserError(
-            f"num_members: {config.num_members} learners and {num_scripted} scripted members do not divide the "
-            f"{places} seats ({config.num_envs} environments x {world.num_agents} agents); choose numbers that do."
-        )
-    if (places // members) % config.ppo.num_minibatches:
-        raise UserError(
-            f"ppo.num_minibatches: {config.ppo.num_minibatches} does not divide the {places // members} seats that "
-            f"each member has."
-        )
-    if config.num_rounds % config.rounds_per_chunk:
-        raise UserError(
-            f"num_rounds: {config.num_rounds} is not a multiple of rounds_per_chunk, {config.rounds_per_chunk}."
-        )
-
-
-LARGE = 2**31 - 1
-RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("num_populations", "num_members", "num_envs", "num_steps", "updates_per_round"), (1, LARGE)),
-    **dict.fromkeys(("num_rounds", "rounds_per_chunk"), (1, LARGE)),
-    **dict.fromkeys(("network.hidden", "network.memory", "ppo.num_epochs", "ppo.num_minibatches"), (1, LARGE)),
-    **dict.fromkeys(("seed", "selection.every"), (0, LARGE)),
-    **dict.fromkeys(("hyper.gamma", "hyper.gae_lambda", "selection.memory"), (0.0, 1.0)),
-    **dict.fromkeys(("hyper.learning_rate", "hyper.clip", "hyper.entropy_weight"), (0.0, LARGE)),
-    **dict.fromkeys(("hyper.value_weight", "hyper.opponent_weight", "ppo.max_grad_norm"), (0.0, LARGE)),
-    "selection.fraction": (0.0, 0.5),
-    "selection.mutation": (0.0, LARGE),
-}
-"""Least and greatest value of every number of a `TrainConfig`."""
-
-CHOICES = {"selection.fitness": ("reward", "payoff"), "network.precision": ("float32", "bfloat16")}
-"""What every name of a `TrainConfig` may be."""
-
-
-def check_fields(config: TrainConfig) -> None:
-    def get(field: str) -> Any:
-        return functools.reduce(getattr, field.split("."), config)
-
-    for field, names in CHOICES.items():
-        if get(field) not in names:
-            raise UserError(f"{field}: {get(field)!r}; allowed are {' and '.join(map(repr, names))}.")
-    for field, (low, high) in RANGES.items():
-        value = get(field)
-        if not low <= value <= high:
-            allowed = f"at least {low}" if high == LARGE else f"a number from {low} to {high}"
-            raise UserError(f"{field}: {value}; it must be {allowed}.")
-
-
-def play_round(
-    table: rollout.Table, learner: Learner, config: TrainConfig, params: PyTree, state: TrainState
-) -> tuple[TrainState, dict[str, Array]]:
-    """Seat, play, learn, select. `params` has leaves [N * E, ...]."""
-    key_seat, key_begin, key_play, key_select = split_each(fold_each(state.key, 1 + state.round), 4)
-    place = jax.vmap(lambda key: population.seat(key, table.num_places, table.num_members))(key_seat)
+    Args:
+        source: where situations come from, or the params of all environments, leaves [N * E, ...].
+    """
+    table, config = program.table, program.config
+    key_seat, key_begin, key_play, key_select, key_invite, key_propose = keys_of_round(state)
+    place = jax.vmap(program.matchmaker.seat)(key_seat, state.company, state.population.lineage.founder)
     seating = rollout.seating_of(place)
+    invited, guests = invite(config, key_invite, state.league)
+    proposal, params = propose(config, key_propose, source, state)
+    sitting = (seating.seat // place.shape[2]).reshape(-1, table.num_envs, table.world.num_agents)
+    people = state.population
+    params = rewards.apply(config.reward, state.round, params)
+    params = heredity.share(config.heredity, people.genes, people.births, sitting, params)
 
     def segment(carry, number):
         people, play = carry
-        key_unroll, key_learn = split_each(fold_each(key_play, number), 2)
-        play, experience = rollout.unroll(table, config.num_steps, key_unroll, params, people.mind, seating, play)
-        people, learned = improve(learner, key_learn, people, experience.trajectory)
-        return (people, play), (experience.ledger, experience.foresight, learned)
+        key_unroll, key_learn, key_probe = split_each(fold_each(key_play, number), 3)
+        minds = join_minds(people.mind, guests)
+        play, experience = rollout.unroll(table, config.num_steps, key_unroll, params, minds, seating, play)
+        trajectory = experience.trajectory
+        if config.ppo.shaping != "none":
+            trajectory = regard_others(table, config.ppo.shaping, seating, people.hyper, trajectory)
+        people, learned = improve(program.learner, key_learn, people, trajectory)
+        watched = curriculum.watch(experience.trajectory) if config.curriculum.kind == "replay" else ()
+        probes = selection.draw_probes(config.selection, key_probe, experience.trajectory.percept)
+        return (people, play), (experience.ledger, experience.foresight, learned, watched, probes)
 
     play = rollout.begin(table, key_begin, params)
-    (people, _), sums = jax.lax.scan(segment, (state.population, play), jnp.arange(config.updates_per_round))
-    ledger, foresight, learned = (jax.tree.map(lambda leaf: leaf.sum(0), each) for each in sums)
+    (people, _), rows = jax.lax.scan(segment, (people, play), jnp.arange(config.updates_per_round))
+    ledger, foresight, learned = (jax.tree.map(lambda leaf: leaf.sum(0), each) for each in rows[:3])
     metrics = summarize(seating, ledger, foresight)
     metrics |= jax.tree.map(lambda leaf: leaf / config.updates_per_round, learned)
 
-    people, parent = evolve(config, key_select, people, metrics, state.round + 1)
-    metrics |= {"fitness": people.fitness, "parent": parent}
-    return TrainState(state.round + 1, state.key, people), metrics
+    learners = people
+    measured = metrics["return" if config.selection.fitness == "reward" else "payoff"][:, : table.num_learners]
+    apart = functools.partial(selection.distances, table.policy, jax.tree.map(lambda leaf: leaf[-1], rows[4]))
+    chosen = config.selection, config.heredity.step, key_select, people, measured, state.round + 1, apart
+    people = selection.evolve(*chosen)
+    given = state.company, sitting, ledger.payoff, ledger.events, people.lineage.parent
+    company = jax.vmap(program.matchmaker.learn)(*given)
+    past = recall(config, state, people, invited, sitting, ledger.payoff)
+    levels, replayed = judge(config, state, proposal, learners.hyper, rows[3], sitting, place[:, : table.num_learners])
+    return TrainState(state.round + 1, state.key, people, company, past, levels), metrics | replayed
+
+
+def keys_of_round(state: TrainState) -> tuple[Array, ...]:
+    """Keys, [N] each, of the purposes of the next round: seat, begin, play, select, invite, propose."""
+    return split_each(fold_each(state.key, 1 + state.round), 6)
+
+
+def invite(config: TrainConfig, key: Array, past: PyTree) -> tuple[PyTree, PyTree]:
+    """Draw the past members who sit at the tables, [N, F], and give their weights, leaves [N, F, ...]; `key` is [N]."""
+    if config.league.seats == 0:
+        return None, None
+    invited = jax.vmap(lambda key, past: league.invite(key, config.league, past))(key, past)
+    return invited, jax.vmap(league.guests)(past, invited)
+
+
+def join_minds(learners: PyTree, guests: PyTree) -> PyTree:
+    """Weights of all who have any, leaves [N, P + F, ...]."""
+    if guests is None:
+        return learners
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1), learners, guests)
+
+
+def recall(
+    config: TrainConfig, state: TrainState, people: Population, invited: PyTree, sitting: Array, payoff: Array
+) -> PyTree:
+    """What is known of past members after the round that led from `state` to `people`."""
+    past, done = state.league, state.round + 1
+    if config.league.seats:
+        learn = functools.partial(league.learn, config.league)
+        past = jax.vmap(learn)(past, invited, sitting, payoff, people.lineage.parent)
+    if config.league.moments and config.league.every:
+        keep = jax.vmap(lambda past, mind: league.keep(config.league, past, mind, done))
+        past = jax.lax.cond(done % config.league.every == 0, keep, lambda past, mind: past, past, people.mind)
+    return past
+
+
+def propose(config: TrainConfig, key: Array, source: Sampler | PyTree, state: TrainState) -> tuple[PyTree, PyTree]:
+    """Choose what all environments play: the proposals, leaves [N, E, ...], and their params, leaves [N * E, ...]."""
+    if not isinstance(source, Sampler):
+        return (), source
+
+    def choose(key: Array, levels: PyTree) -> tuple[Array, PyTree]:
+        return curriculum.propose(key, config.curriculum, source, levels, state.round, config.num_envs)
+
+    proposal = jax.vmap(choose)(key, state.levels)
+    return proposal, jax.vmap(source.params)(jax.tree.map(lambda leaf: jax.lax.collapse(leaf, 0, 2), proposal[1]))
+
+
+def judge(
+    config: TrainConfig,
+    state: TrainState,
+    proposal: PyTree,
+    hyper: Hyper,
+    watched: PyTree,
+    sitting: Array,
+    place: Array,
+) -> tuple[PyTree, dict[str, Array]]:
+    """What is known of the levels after a round, and how often they were replayed, as metrics [N, 1]."""
+    if config.curriculum.kind != "replay":
+        return state.levels, {}
+
+    def of_population(levels, level, situation, *given):
+        evidence = curriculum.observe(config.curriculum, levels.total.shape[1], *given)
+        return curriculum.learn(config.curriculum, levels, level, situation, evidence, state.round)
+
+    levels = jax.vmap(of_population)(state.levels, *proposal, hyper, curriculum.join(watched), sitting, place)
+    size = state.levels.score.shape[1]
+    return levels, {"replayed": (proposal[0] < size).astype(jnp.float32).mean(1, keepdims=True)}
+
+
+def regard_others(
+    table: rollout.Table, form: shaping.Form, seating: rollout.Seating, hyper: Hyper, trajectory: Trajectory
+) -> Trajectory:
+    """Tell every learner the sum of the advantages of the other learners at its tables; leaves are [N, P, S, T, ...].
+
+    Scripted and past members do not learn, so nothing that is done changes them: theirs count as 0.
+    """
+
+    def of_member(hyper: Hyper, trajectory: Trajectory) -> Array:
+        return shaping.compared(form, advantages(hyper, trajectory), played_of(trajectory))
+
+    own = jax.vmap(jax.vmap(of_member))(hyper, trajectory)
+    everyone = jnp.pad(own, ((0, 0), (0, table.num_members - table.num_learners), (0, 0), (0, 0)))
+    others = rollout.of_others(rollout.to_places(everyone, seating.seat, table.world.num_agents)).sum(3)
+    return dataclasses.replace(
+        trajectory, others_advantage=rollout.to_seats(others, seating.place[:, : table.num_learners])
+    )
 
 
 def improve(learner: Learner, key: Array, people: Population, trajectory: Trajectory) -> tuple[Population, Any]:
@@ -264,22 +343,3 @@ def summarize(seating: rollout.Seating, ledger: rollout.Ledger, foresight: rollo
         "opponent_ce_frequency": foresight.frequency.sum(2) / predictions,
         "opponent_kl": foresight.divergence.sum(2) / predictions,
     }
-
-
-def evolve(
-    config: TrainConfig, key: Array, people: Population, metrics: dict[str, Array], generation: Array
-) -> tuple[Population, Array]:
-    """Remember fitness, and select every so many rounds. Also returns each member's parent this round, [N, P]."""
-    rule = config.selection
-    numbers = Selection(jnp.float32(rule.fraction), jnp.float32(rule.mutation), jnp.float32(rule.memory))
-    measured = metrics["return" if rule.fitness == "reward" else "payoff"][:, : config.num_members]
-    people = jax.vmap(population.remember_fitness, in_axes=(None, 0, 0))(numbers, people, measured)
-    itself = jnp.broadcast_to(jnp.arange(config.num_members, dtype=jnp.int32), people.fitness.shape)
-    if rule.every == 0:
-        return people, itself
-
-    def choose(people):
-        chosen = jax.vmap(population.select, in_axes=(0, None, 0, None))(key, numbers, people, generation)
-        return chosen, chosen.lineage.parent
-
-    return jax.lax.cond(generation % rule.every == 0, choose, lambda people: (people, itself), people)

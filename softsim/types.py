@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
 
@@ -59,6 +59,12 @@ class Environment(Protocol):
     """A world for `num_agents` agents: unbatched, pure, and never resetting itself.
 
     `reset` and `step` consume their key and return a state that holds no key.
+
+    A world may also tell opponent models in training what no agent observes:
+
+        labels:  name -> (how many such labels an agent has, of how many classes)
+        hidden:  (params, state) -> {name: [A, ...] integers}
+        sees:    (params, state) -> [A, A] bool, whom each agent, by row, has in sight; without it all count
     """
 
     @property
@@ -80,6 +86,7 @@ class Percept:
     reward: Array  # [] float32   reward that came with this observation
     action_mask: Array  # [K] bool
     first: Array  # [] bool   memory from before this percept belongs to another episode
+    others: PyTree = ()  # leaves [A-1, ...]   what the others observe, in relative slots, for a critic while learning
 
 
 @struct
@@ -89,6 +96,24 @@ class Output:
     logits: Array  # [K] float32   of its own next action, before masking
     value: Array  # [] float32   expected discounted reward from here
     opponent: Array  # [A-1, K] float32   logits of the next action of each other agent, in relative slots
+    hidden: PyTree = ()  # [A-1, ...] float32   what its opponent model says of what is hidden: see `Asks`
+
+
+class Asks(NamedTuple):
+    """What a policy's opponent model wants to be told of the others in training, which no agent observes."""
+
+    label: str = ""  # "observation", "member" (0 a learner, else 1 + which scripted), or one that the world knows
+    sketch: Callable[[PyTree], Array] = lambda value: value  # (it, of one agent) -> what the model is to say
+    seen_only: bool = False  # others out of sight count neither in training nor in scores, where the world knows
+
+
+SEATS = "seats"
+"""Name of the axis of a member's seats while its policy is applied in play."""
+
+
+Told = Literal["own", "average", "another's"]
+"""What a policy is told of the others: what its own model says in this seat; or, in evaluations, what it says in all of
+the member's seats on average, which is nothing in particular; or what it says in another seat."""
 
 
 class Policy(NamedTuple):
@@ -99,12 +124,27 @@ class Policy(NamedTuple):
     apply:  (params, carry, percept) -> (carry, output)   forgets by itself where `percept.first` is set
     unroll: (params, carry, percepts [T, ...]) -> outputs [T, ...], or None to scan `apply`;
             a policy gives one when a whole sequence is cheaper than its steps one by one.
+    wake:   (key) -> carry of one seat when play begins, for policies with a chance of their own, whose memory then
+            holds what they draw from; or None to begin with `start`.
+    asks:   what trajectories note down for its opponent model.
+    retold: (told) -> this policy with something else told to it; None where it reads no opponent model.
     """
 
     init: Callable[[Array], PyTree]
     start: Callable[[], PyTree]
     apply: Callable[[PyTree, PyTree, Percept], tuple[PyTree, Output]]
     unroll: Callable[[PyTree, PyTree, Percept], Output] | None = None
+    wake: Callable[[Array], PyTree] | None = None
+    asks: Asks = Asks()
+    retold: Callable[[Told], Policy] | None = None
+
+
+@struct
+class Hidden:
+    """What only the simulator knows of the others, in relative slots."""
+
+    value: Array  # [S, T, A-1, ...] int32 labels or float32 numbers: what `Asks.sketch` made of it
+    mask: Array  # [S, T, A-1] bool   others in play
 
 
 @struct
@@ -122,6 +162,9 @@ class Trajectory:
     agent_mask: Array  # [S, T] bool   seats in play
     others_action: Array  # [S, T, A-1] int32   what the others did at the same time, in relative slots
     others_mask: Array  # [S, T, A-1] bool   others in play who had a choice
+    others_seen: Array | None = None  # [S, T, A-1] bool   others in sight; None where the policy does not ask
+    hidden: Hidden | None = None  # what else the policy asks for
+    others_advantage: Array | None = None  # [S, T] float32   summed over the other learners, for learners that shape
 
 
 class Learner(NamedTuple):

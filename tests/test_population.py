@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from softsim import population
+from softsim.learners.evolution import truncation
 from softsim.learners.ppo import Hyper, ppo
 from softsim.learners.strategies import scripted
+from softsim.learners.structure import well_mixed
 from softsim.population import Lineage, Population, Selection
 from softsim.types import Learner
 
@@ -20,7 +22,13 @@ FIELDS = [field.name for field in dataclasses.fields(Hyper)]
 BOUNDED = ("gamma", "gae_lambda")  # said here anew: what mutates is their distance to 1
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 seat = compiled(population.seat, static_argnums=(1, 2))
-select = compiled(population.select)
+numbers = Selection(jnp.float32(0.25), jnp.float32(0.75), jnp.float32(0.0))
+
+
+@compiled
+def select(key, fraction, rule, crowd, generation):
+    near = well_mixed(crowd.fitness.shape[0])
+    return population.select(key, truncation(fraction), near, rule, crowd, generation)
 
 
 def people(fitness) -> Population:
@@ -39,8 +47,8 @@ def people(fitness) -> Population:
 
 def choose(fitness, fraction, mutation=0.25, seed=0, generation=9):
     before = people(fitness)
-    rule = Selection(jnp.float32(fraction), jnp.float32(mutation), jnp.float32(0.5))
-    return before, select(jax.random.key(seed), rule, before, jnp.int32(generation))
+    rule = dataclasses.replace(numbers, mutation=jnp.float32(mutation))
+    return before, select(jax.random.key(seed), jnp.float32(fraction), rule, before, jnp.int32(generation))
 
 
 @pytest.mark.parametrize(("places", "members"), [(12, 3), (64, 8), (7, 7), (10, 1)])
@@ -118,8 +126,7 @@ def test_a_share_of_members_is_that_share(size):
     crowd = people(np.arange(size))
 
     def replaced(fraction):
-        rule = Selection(fraction, jnp.float32(0.1), jnp.float32(0.5))
-        after = population.select(jax.random.key(0), rule, crowd, jnp.int32(1))
+        after = select.__wrapped__(jax.random.key(0), fraction, numbers, crowd, jnp.int32(1))
         return (after.lineage.parent != crowd.lineage.parent).sum()
 
     share = np.arange(size // 2 + 1)
@@ -166,11 +173,10 @@ def test_gamma_never_leaves_its_range():
 
 
 def test_fitness_is_a_moving_average_that_starts_with_the_first_measure():
-    rule = Selection(jnp.float32(0.5), jnp.float32(0.1), jnp.float32(0.75))
     crowd = people([np.nan, 2.0])
-    crowd = population.remember_fitness(rule, crowd, jnp.array([8.0, 8.0]))
+    crowd = population.remember_fitness(numbers, crowd, jnp.array([8.0, 8.0]))
     assert crowd.fitness.tolist() == [8.0, 0.75 * 2.0 + 0.25 * 8.0]
-    assert population.remember_fitness(rule, crowd, jnp.array([4.0, 3.5])).fitness.tolist() == [7.0, 3.5]
+    assert population.remember_fitness(numbers, crowd, jnp.array([4.0, 3.5])).fitness.tolist() == [7.0, 3.5]
 
 
 def test_founders():

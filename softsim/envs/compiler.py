@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy
 
 from softsim.envs import params as data
@@ -213,7 +212,7 @@ def compile_games(games: Sequence[Game], world: GridWorld | None = None) -> tupl
         check_fit(games, spec, world.spec)
         spec = world.spec
     situations = [tabulate(game, spec, ids) for game in games]
-    return GridWorld(spec), jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *situations)
+    return GridWorld(spec), jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *situations))
 
 
 def check_fit(games: Sequence[Game], needed: WorldSpec, given: WorldSpec) -> None:

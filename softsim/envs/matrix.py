@@ -210,7 +210,7 @@ def compile_matrix_games(games: Sequence[MatrixGame]) -> tuple[MatrixWorld, Matr
     for game in games:
         check(game)
     num_agents = games[0].num_agents
-    stack = lambda values: jnp.asarray(np.stack(values))  # noqa: E731
+    stack = lambda values: jax.device_put(np.stack(values))  # noqa: E731
     params = MatrixParams(
         payoff=stack([np.asarray(game.payoff, np.float32).reshape(num_agents, -1) for game in games]),
         continuation=stack([np.float32(game.continuation) for game in games]),

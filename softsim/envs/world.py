@@ -11,7 +11,7 @@ import numpy as np
 from softsim.envs import clock, firing, goals, growth, needs, noise, presence, rules, sharing, trick, walking
 from softsim.envs.body import MESSAGE, feel
 from softsim.envs.draws import draw
-from softsim.envs.observe import Observation, look, symbol_codes
+from softsim.envs.observe import Observation, in_view, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import in_set
@@ -63,6 +63,22 @@ class GridWorld:
         """What a network may read for each symbol of the vocabularies: see `observe.symbol_codes`."""
         width = 8 if self.spec.num_items <= 9 else 16  # one more item than unit vectors: the floor is zero
         return symbol_codes(self.num_agents, width)[: len(self.num_symbols)]
+
+    @property
+    def labels(self) -> dict[str, tuple[int, int]]:
+        """What `hidden` tells: how many labels of each kind an agent has, and of how many classes."""
+        known = {"role": (1, self.spec.num_roles)}
+        return known | ({"belief": (self.spec.num_tracked, NUM_SYMBOLS)} if self.spec.has("trick") else {})
+
+    def hidden(self, params: EnvParams, state: EnvState) -> dict[str, Array]:
+        """Tell what no agent observes of another: its `role`, [A], and its `belief`, [A, D] the items that it last saw
+        in the tracked cells."""
+        return {"role": params.role} | ({"belief": state.belief} if self.spec.has("trick") else {})
+
+    def sees(self, params: EnvParams, state: EnvState) -> Array:
+        """Tell whom each agent, by row, has in sight: [A, A] bool."""
+        present, able = self._senses(params, state)
+        return in_view(self.spec, params, state, state.position) & able[:, None] & present[None]
 
     def reset(self, key: Array, params: EnvParams) -> tuple[EnvState, Timestep]:
         """Begin an episode: the map as laid out, agents on random start cells with random headings."""
@@ -202,13 +218,17 @@ class GridWorld:
         noop = jnp.ones((self.num_agents, 1), bool)
         return jnp.concatenate([noop, acts[:, None] & jnp.concatenate([moves, ready], 1)], 1)
 
+    def _senses(self, params, state) -> tuple[Array, Array]:
+        """Who is there, and who can see, [A] bool each."""
+        present = params.agent_mask & (state.removed == 0)
+        return present, present & ~trick.blindfolded(params, state) if self.spec.has("trick") else present
+
     def _timestep(self, params, state, reward, tally, discount, first, last) -> Timestep:
         spec = self.spec
-        present = params.agent_mask & (state.removed == 0)
-        sees = present & ~trick.blindfolded(params, state) if spec.has("trick") else present
+        present, able = self._senses(params, state)
         return Timestep(
             observation=Observation(
-                look(spec, params, state, present, sees), feel(spec, params, state, reward, tally, present)
+                look(spec, params, state, present, able), feel(spec, params, state, reward, tally, present)
             ),
             reward=reward,
             payoff=jnp.where(params.agent_mask, tally.payoff, 0.0),

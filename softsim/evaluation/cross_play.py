@@ -28,6 +28,22 @@ def pairing(num_members: int, num_agents: int, repeats: int) -> tuple[np.ndarray
     return place.astype(np.int32), slot.astype(np.int32)
 
 
+def all_pairs(table: Table, kinds: int, repeats: int) -> tuple[Table, np.ndarray, np.ndarray]:
+    """Make room for every pair in each of `kinds` situations, in each slot as often: see `pairing`.
+
+    Environments of one situation follow each other (`train.lay_out`): all pairs are seated there, then in the next.
+    So environments are [kinds, M, M, R], R being `repeats`, or as many more as make it a multiple of the slots.
+
+    Returns:
+        The table, the places [M, S] of its members, and the slot [E] of the focal member.
+    """
+    num_agents = table.world.num_agents
+    place, slot = pairing(table.num_members, num_agents, -(-repeats // num_agents) * num_agents)
+    place = np.concatenate([place + kind * len(slot) * num_agents for kind in range(kinds)], 1)
+    slot = np.tile(slot, kinds)
+    return dataclasses.replace(table, num_envs=len(slot)), place, slot
+
+
 def cross_play(program: Program, state: TrainState, key: Array, repeats: int = 8) -> np.ndarray:
     """Play every member, learner or scripted, as the only one of its kind among copies of every other.
 
@@ -37,20 +53,13 @@ def cross_play(program: Program, state: TrainState, key: Array, repeats: int = 8
     Returns:
         [N, M, M] float32: row i, column j is the return per episode of member i among members j.
     """
-    table, config = program.table, program.config
-    kinds = jax.tree.leaves(program.situations)[0].shape[0]
-    num_agents = table.world.num_agents
-    repeats = -(-repeats // num_agents) * num_agents  # every pair meets every situation in every slot as often
-    place, slot = pairing(table.num_members, num_agents, repeats)
-    # Environments of one situation follow each other (`train.lay_out`): all pairs are seated there, then in the next.
-    place = np.concatenate([place + kind * len(slot) * num_agents for kind in range(kinds)], 1)
-    slot = np.tile(slot, kinds)
-    table = dataclasses.replace(table, num_envs=len(slot))
+    config, kinds = program.config, jax.tree.leaves(program.situations)[0].shape[0]
+    table, place, slot = all_pairs(program.table, kinds, repeats)
     steps = config.num_steps * config.updates_per_round
     keys = jax.random.split(key, table.num_populations)
     play = jax.jit(play_pairs, static_argnums=(0, 1))
-    returns = play(table, steps, keys, program.situations, state.population.mind, place, slot)
-    shape = (table.num_populations, kinds, table.num_members, table.num_members, repeats)
+    returns = play(table, steps, keys, program.situations, program.minds(state), place, slot)
+    shape = (table.num_populations, kinds, table.num_members, table.num_members, -1)
     return np.asarray(returns).reshape(shape).mean((1, -1))
 
 

@@ -7,6 +7,7 @@ import functools
 import jax
 
 from softsim import population, rollout
+from softsim.compilations import Shelf
 from softsim.keys import split_each
 from softsim.learners import strategies
 from softsim.train import Program, lay_out, summarize
@@ -33,10 +34,11 @@ def mixed_play(table: rollout.Table, num_steps: int, key: Array, situations: PyT
     return summarize(seating, experience.ledger, experience.foresight)
 
 
-def random_return(program: Program, num_envs: int = 256) -> float:
+def random_return(program: Program, shelf: Shelf, num_envs: int = 256) -> float:
     """Mean return per episode, over as many steps as a round has, where everyone acts at random.
 
     Args:
+        shelf: what has the compiled program, or keeps it.
         num_envs: environments at the least.
     """
     world = program.table.world
@@ -45,4 +47,5 @@ def random_return(program: Program, num_envs: int = 256) -> float:
     table = rollout.Table(world, policy, 1, (), 1, num_envs)
     steps = program.config.num_steps * program.config.updates_per_round
     key = jax.random.split(jax.random.key(program.config.seed), 1)
-    return float(mixed_play(table, steps, key, program.situations, ())["return"].mean())
+    play = shelf.ready("random", lambda: mixed_play.lower(table, steps, key, program.situations, ()))
+    return float(play(key, program.situations, ())["return"].mean())

@@ -27,6 +27,18 @@ def sample(uniform: Array, log_prob: Array) -> Array:
     return below.sum(-1, dtype=jnp.int32)
 
 
+def masked_mean(values: Array, mask: Array) -> Array:
+    """Mean of `values` where `mask`, of the same shape; 0 if nowhere."""
+    weight = mask.astype(values.dtype)
+    return (values * weight).sum() / jnp.maximum(weight.sum(), 1.0)
+
+
+def standardize(values: Array, mask: Array) -> Array:
+    """Shift and scale `values` to mean 0 and deviation 1 over those where `mask`, of the same shape."""
+    centred = values - masked_mean(values, mask)
+    return centred / (jnp.sqrt(masked_mean(centred**2, mask)) + 1e-6)
+
+
 def pick(values: Array, action: Array) -> Array:
     """The entry of `values` [..., K] at `action` [...]."""
     return jnp.take_along_axis(values, action[..., None], -1)[..., 0]

@@ -1,13 +1,12 @@
-"""A recurrent mind: perceive, remember, act, judge, and predict the others.
+"""A mind: perceive, remember, act, judge, and predict the others.
 
 Everything is a matrix product, so that stacking members turns it into batched products. Convolutions are avoided on
-purpose: XLA runs them member by member. A whole sequence is perceived and judged at once; only the memory is stepped.
+purpose: XLA runs them member by member. A whole sequence is perceived and judged at once; only the memory may step.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -16,26 +15,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softsim.machine import on_accelerator
-from softsim.types import Array, Output, Percept, Policy, PyTree
+from softsim.learners.memory import (
+    GatedRecurrentUnit,
+    LastingMemory,
+    LinearRecurrence,
+    Memory,
+    NoMemory,
+    TransformerWindow,
+)
+from softsim.learners.opponent import NOTHING, OpponentConfig, OpponentModel, Target, check, past_of
+from softsim.learners.weights import orthogonal
+from softsim.types import SEATS, Array, Asks, Output, Percept, Policy, PyTree, Told
 
-
-def orthogonal(scale: float = 1.0) -> Any:
-    """Orthogonal weights, drawn for one member after another where they are stacked.
-
-    JAX factorises a stack on a CPU in tasks of the pool of threads that the factorisation itself occupies; two at a
-    time on two cores wait for each other for ever (jaxlib 0.10.2).
-    """
-    draw = nn.initializers.orthogonal(scale)
-    if on_accelerator():
-        return draw
-
-    def one_by_one(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-        remake = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
-        draw_one = jax.custom_batching.sequential_vmap(lambda word: draw(remake(word), shape, dtype))
-        return draw_one(jax.random.key_data(key))
-
-    return one_by_one
+SKETCH = 32
+"""Numbers that stand for an observation that has more of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +36,33 @@ class NetworkConfig:
     """Sizes of the default mind."""
 
     hidden: int = 64  # width of perception
-    memory: int = 64  # width of the recurrent state
-    condition_on_opponent: bool = True  # the policy sees its own prediction of the others
-    opponent_shapes_memory: bool = True  # the prediction's gradient reaches perception and memory
+    memory: int = 64  # width of what is remembered
     precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products; weights, memory and outputs are float32
+    recurrence: Literal["gru", "linear", "transformer", "none"] = "gru"  # what keeps the memory
+    window: int = 64  # of a transformer: percepts it looks back on, the present one included
+    heads: int = 4  # of a transformer
+    episodes_per_memory: int = 1  # after so many episodes everything is forgotten
+    opponent: OpponentConfig = OpponentConfig()
+
+
+def memory_of(config: NetworkConfig) -> Memory:
+    """The memory that a config asks for."""
+    sizes = config.memory, jnp.dtype(config.precision)
+    if config.recurrence == "transformer":
+        memory = TransformerWindow(*sizes, config.window, config.heads)
+    else:
+        memory = {"none": NoMemory, "gru": GatedRecurrentUnit, "linear": LinearRecurrence}[config.recurrence](*sizes)
+    if config.episodes_per_memory > 1:
+        memory = LastingMemory(*sizes, memory, config.episodes_per_memory)
+    return memory
+
+
+Codes = tuple[tuple[tuple[float, ...], ...], ...]
+"""Per channel of a window [symbols, width] numbers, hashable: what is read for each symbol."""
 
 
 class Mind(nn.Module):
-    """Perception -> gated recurrent unit -> heads for policy, value and the others' next actions.
+    """Perception -> memory -> heads for policy and value, and a model of the others.
 
     Where `codes` are given, observation leaves of dtype uint8 hold symbols, [..., C], and those of channel c are read
     as rows of `codes[c]`. The codes are fixed: the first layer learns what each means at each place, and neither a
@@ -60,75 +72,98 @@ class Mind(nn.Module):
     config: NetworkConfig
     num_actions: int
     num_others: int
-    codes: tuple[tuple[tuple[float, ...], ...], ...] = ()  # per channel [symbols, width], hashable
+    codes: Codes = ()
+    target: Target = NOTHING
+    told: Told = "own"
 
     def setup(self):
-        config, memory = self.config, self.config.memory
+        config = self.config
         kind = jnp.dtype(config.precision)
         self.perceive_symbols = nn.Dense(config.hidden, dtype=kind)
         self.perceive = nn.Dense(config.hidden, dtype=kind)
-        self.gates = nn.Dense(3 * memory, dtype=kind)
-        self.recurrent = self.param("recurrent", orthogonal(), (memory, 3 * memory), jnp.float32)
-        self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros, (memory,), jnp.float32)
+        self.remember = memory_of(config)
+        nn.share_scope(self, self.remember)  # its weights have the names that they have by themselves
         self.policy = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01), dtype=kind)
         self.value = nn.Dense(1, kernel_init=orthogonal(1.0), dtype=kind)
-        self.opponent_hidden = nn.Dense(config.hidden, dtype=kind)
-        self.opponent = nn.Dense(max(self.num_others, 1) * self.num_actions, kernel_init=orthogonal(0.01), dtype=kind)
+        self.opponent = OpponentModel(
+            config.opponent, self.target, self.num_actions, self.num_others, config.hidden, config.memory, kind
+        )
 
     def encode(self, observation: PyTree, batch: tuple[int, ...]) -> Array:
-        """Turn observations with leading axes `batch` into inputs of the memory, [*batch, 3 * memory]."""
+        """Turn observations with leading axes `batch` into what is to be remembered, [*batch, hidden]."""
         parts = []
         for leaf in jax.tree.leaves(observation):
             if self.codes and leaf.dtype == jnp.uint8:
-                parts.append(nn.relu(self.perceive_symbols(self.read(leaf).reshape(*batch, -1))))
+                coded = read(self.codes, leaf, jnp.dtype(self.config.precision))
+                parts.append(nn.relu(self.perceive_symbols(coded.reshape(*batch, -1))))
             else:
                 parts.append(leaf.astype(jnp.float32).reshape(*batch, -1))
-        return self.gates(nn.relu(self.perceive(jnp.concatenate(parts, -1))))
+        return nn.relu(self.perceive(jnp.concatenate(parts, -1)))
 
-    def read(self, symbols: Array) -> Array:
-        """Read [..., C] symbols as their codes, [..., total width]."""
-        kind = jnp.dtype(self.config.precision)
-        channels = [jnp.array(code, kind)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(self.codes)]
-        return jnp.concatenate(channels, -1)
+    def judge(self, past: PyTree, recalled: Array, first: Array) -> tuple[PyTree, Any]:
+        """Read policy, value and predictions off what is recalled, [T, memory]; critics read something else."""
+        config = self.config.opponent
+        source = recalled if config.shapes_memory else jax.lax.stop_gradient(recalled)
+        past, known = self.opponent.recall(past, source, first)
+        guess = self.opponent(source, known)
+        ground = recalled
+        if config.condition:
+            ground = jnp.concatenate([recalled, tell(jax.lax.stop_gradient(guess.told), self.told)], -1)
+        logits, value = self.policy(ground), self.value(recalled)[..., 0]
+        return past, Output(logits.astype(jnp.float32), value.astype(jnp.float32), guess.action, guess.hidden)
 
-    def remember(self, carry: Array, gates: Array, first: Array) -> Array:
-        """Advance the memory [..., memory] by one percept (Cho et al. 2014, arXiv 1406.1078), empty where `first`."""
-        carry = jnp.where(first[..., None], 0.0, carry)
-        kind = jnp.dtype(self.config.precision)
-        recalled = carry.astype(kind) @ self.recurrent.astype(kind)
-        reset_in, update_in, new_in = jnp.split(gates.astype(jnp.float32), 3, -1)
-        reset_on, update_on, new_on = jnp.split(recalled.astype(jnp.float32), 3, -1)
-        update = nn.sigmoid(update_in + update_on)
-        new = jnp.tanh(new_in + nn.sigmoid(reset_in + reset_on) * (new_on + self.recurrent_bias))
-        return (1.0 - update) * new + update * carry
+    def __call__(self, carry: PyTree, percept: Percept) -> tuple[PyTree, Output]:
+        kept, past = carry if self.config.opponent.keeps_past else (carry, ())
+        seen = self.encode(percept.observation, percept.first.shape)
+        kept, recalled = self.remember(kept, seen, percept.first)
+        past, output = self.judge(past, recalled[None], percept.first[None])
+        carry = (kept, past) if self.config.opponent.keeps_past else kept
+        return carry, jax.tree.map(lambda leaf: leaf[0], output)
 
-    def judge(self, memory: Array) -> Output:
-        """Read policy, value and predictions off the memory, [..., memory]."""
-        batch = memory.shape[:-1]
-        source = memory if self.config.opponent_shapes_memory else jax.lax.stop_gradient(memory)
-        opponent = self.opponent(nn.relu(self.opponent_hidden(source))).astype(jnp.float32)
-        opponent = opponent.reshape(*batch, -1, self.num_actions)[..., : self.num_others, :]
-        ground = memory
-        if self.config.condition_on_opponent:
-            belief = jax.lax.stop_gradient(jax.nn.softmax(opponent)).reshape(*batch, -1)
-            ground = jnp.concatenate([memory, belief], -1)
-        value = self.value(memory)[..., 0]
-        return Output(self.policy(ground).astype(jnp.float32), value.astype(jnp.float32), opponent)
-
-    def __call__(self, carry: Array, percept: Percept) -> tuple[Array, Output]:
-        batch = percept.first.shape
-        carry = self.remember(carry, self.encode(percept.observation, batch), percept.first)
-        return carry, self.judge(carry)
-
-    def unroll(self, carry: Array, percepts: Percept) -> Output:
+    def unroll(self, carry: PyTree, percepts: Percept) -> Output:
         """Read a sequence of percepts, leading axis T."""
-        gates = self.encode(percepts.observation, percepts.first.shape)
+        kept, past = carry if self.config.opponent.keeps_past else (carry, ())
+        seen = self.encode(percepts.observation, percepts.first.shape)
+        return self.judge(past, self.remember.sequence(kept, seen, percepts.first), percepts.first)[1]
 
-        def step(carry, inputs):
-            carry = self.remember(carry, *inputs)
-            return carry, carry
 
-        return self.judge(jax.lax.scan(step, carry, (gates, percepts.first))[1])
+def frozen_codes(codes: Sequence[np.ndarray]) -> Codes:
+    """Make codes hashable."""
+    return tuple(tuple(tuple(map(float, row)) for row in code) for code in codes)
+
+
+def read(codes: Codes, symbols: Array, kind: Any = jnp.float32) -> Array:
+    """Read [..., C] symbols as their codes, [..., total width]."""
+    channels = [jnp.array(code, kind)[symbols[..., c].astype(jnp.int32)] for c, code in enumerate(codes)]
+    return jnp.concatenate(channels, -1)
+
+
+def sketch(codes: Codes, observation: PyTree) -> Array:
+    """Numbers [at most SKETCH] that stand for what one agent observes.
+
+    Where there are more, random projections of them: of unit weight, so that the mean squared error is, on average
+    over projections, that of the observation itself (Johnson and Lindenstrauss 1984).
+    """
+    parts = [
+        (read(codes, leaf) if codes and leaf.dtype == jnp.uint8 else leaf.astype(jnp.float32)).reshape(-1)
+        for leaf in jax.tree.leaves(observation)
+    ]
+    seen = jnp.concatenate(parts)
+    if seen.size <= SKETCH:
+        return seen
+    directions = np.random.default_rng(0).normal(size=(seen.size, SKETCH)) / np.sqrt(seen.size)
+    return seen @ directions.astype(np.float32)
+
+
+def tell(said: Array, told: Told) -> Array:
+    """Change what a policy is told, [T, W] of one seat, in the ways of `Told`."""
+    if told == "own":
+        return said
+    everywhere = jax.lax.all_gather(said, SEATS)
+    if told == "average":
+        return everywhere.mean(0)
+    order = np.random.default_rng(0).permutation(len(everywhere))
+    return everywhere[jnp.asarray(order)[jax.lax.axis_index(SEATS)]]
 
 
 def recurrent_policy(
@@ -137,29 +172,55 @@ def recurrent_policy(
     num_agents: int,
     observation: Any,
     codes: Sequence[np.ndarray] = (),
+    target: Target = NOTHING,
+    told: Told = "own",
 ) -> Policy:
     """Make the default policy for one seat.
 
     Args:
         observation: what one agent observes, as arrays or `jax.ShapeDtypeStruct`s.
         codes: per channel of its uint8 leaves, [symbols, width] float32: what the network reads for each symbol.
+        target: what the opponent model says besides next actions (`opponent.target_of`).
+
+    Raises:
+        UserError: the policy is to see a model that it does not have.
     """
-    hashable = tuple(tuple(tuple(map(float, row)) for row in code) for code in codes)
-    mind = Mind(config, num_actions, num_agents - 1, hashable)
+    check(config.opponent, target)
+    hashable = frozen_codes(codes)
+    if target.label == "observation":
+        target = dataclasses.replace(target, size=jax.eval_shape(lambda seen: sketch(hashable, seen), observation).size)
+    mind = Mind(config, num_actions, num_agents - 1, hashable, target, told)
     run: Any = mind.apply
+
+    def start() -> PyTree:
+        empty = memory_of(config).start()
+        past = past_of(config.opponent, num_agents - 1, config.memory)
+        return (empty, past) if config.opponent.keeps_past else empty
 
     def init(key: Array) -> PyTree:
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), observation)
         percept = Percept(empty, jnp.float32(0.0), jnp.ones(num_actions, bool), jnp.bool_(True))
         return mind.init(key, start(), percept)
 
-    def start() -> Array:
-        return jnp.zeros(config.memory, jnp.float32)
-
-    def apply(params: PyTree, carry: Array, percept: Percept) -> tuple[Array, Output]:
+    def apply(params: PyTree, carry: PyTree, percept: Percept) -> tuple[PyTree, Output]:
         return run(params, carry, percept)
 
-    def unroll(params: PyTree, carry: Array, percepts: Percept) -> Output:
+    def unroll(params: PyTree, carry: PyTree, percepts: Percept) -> Output:
         return run(params, carry, percepts, method=mind.unroll)
 
-    return Policy(init, start, apply, unroll)
+    def note(value: PyTree) -> Array:
+        if target.label == "observation":
+            return sketch(hashable, value)
+        return value.astype(jnp.int32).reshape(target.size)
+
+    def retold(told: Told) -> Policy:
+        return recurrent_policy(config, num_actions, num_agents, observation, codes, target, told)
+
+    return Policy(
+        init,
+        start,
+        apply,
+        unroll,
+        asks=Asks(target.label, note, config.opponent.seen_only),
+        retold=retold if config.opponent.condition else None,
+    )

@@ -8,13 +8,18 @@ rebuilt from where the trajectory began.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from softsim.learners import categorical
+from softsim.learners.categorical import masked_mean, standardize
+from softsim.learners.opponent import surprise
+from softsim.learners.passes import descend
 from softsim.learners.returns import generalized_advantage
+from softsim.learners.shaping import Form, align, compared
 from softsim.types import Array, Learner, Output, Policy, PyTree, Trajectory, UserError, struct
 
 
@@ -29,6 +34,9 @@ class Hyper:
     entropy_weight: Array  # [] float32
     value_weight: Array  # [] float32
     opponent_weight: Array  # [] float32
+    shaping_weight: Array  # [] float32   of the others' advantages, where the config shapes
+    epsilon: Array  # [] float32   Q-learning: chance of a random action, in the end
+    epsilon_decay: Array  # [] float32   Q-learning: by which that chance falls from 1, every update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +46,7 @@ class PPOConfig:
     num_epochs: int = 2
     num_minibatches: int = 4
     max_grad_norm: float = 0.5
+    shaping: Form = "none"  # what actions are worth for what they teach the other learners at the table
 
 
 def unroll(policy: Policy, params: PyTree, carry: PyTree, percepts: PyTree) -> Output:
@@ -47,23 +56,29 @@ def unroll(policy: Policy, params: PyTree, carry: PyTree, percepts: PyTree) -> O
     return jax.lax.scan(lambda carry, percept: policy.apply(params, carry, percept), carry, percepts)[1]
 
 
-def masked_mean(values: Array, mask: Array) -> Array:
-    """Mean of `values` where `mask`, of the same shape; 0 if nowhere."""
-    weight = mask.astype(values.dtype)
-    return (values * weight).sum() / jnp.maximum(weight.sum(), 1.0)
+def played_of(trajectory: Trajectory) -> Array:
+    """Steps whose action counted, [S, T] bool."""
+    return ~trajectory.last[:, :-1] & trajectory.agent_mask
+
+
+def advantages(hyper: Hyper, trajectory: Trajectory) -> Array:
+    """How much better each action turned out than expected, [S, T] float32."""
+    estimate = jax.vmap(generalized_advantage, in_axes=(0, 0, 0, 0, None, None))
+    given = trajectory.reward, trajectory.discount, trajectory.value, trajectory.last
+    return estimate(*given, hyper.gamma, hyper.gae_lambda)
 
 
 def loss(
-    policy: Policy, hyper: Hyper, params: PyTree, batch: Trajectory, advantage: Array
+    policy: Policy, hyper: Hyper, params: PyTree, batch: Trajectory, target: Array, advantage: Array
 ) -> tuple[Array, dict[str, Array]]:
-    """Loss of one minibatch; `advantage` is [S, T]. Metrics are means over the steps that were played."""
-    output = jax.vmap(lambda carry, percepts: unroll(policy, params, carry, percepts))(batch.carry, batch.percept)
-    played = ~batch.last[:, :-1] & batch.agent_mask
+    """Loss of one minibatch. Metrics are means over the steps that were played.
 
-    target = advantage + batch.value[:, :-1]
-    mean = masked_mean(advantage, played)
-    deviation = jnp.sqrt(masked_mean((advantage - mean) ** 2, played))
-    advantage = (advantage - mean) / (deviation + 1e-6)
+    Args:
+        target: [S, T] float32   of the value. advantage: [S, T] float32   of the action, in any unit.
+    """
+    output = jax.vmap(lambda carry, percepts: unroll(policy, params, carry, percepts))(batch.carry, batch.percept)
+    played = played_of(batch)
+    advantage = standardize(advantage, played)
 
     log_prob = categorical.log_probs(output.logits, batch.percept.action_mask)
     log_ratio = categorical.pick(log_prob, batch.action) - batch.log_prob
@@ -75,20 +90,31 @@ def loss(
     value_error = 0.5 * masked_mean((output.value - target) ** 2, played) / scale
     entropy = masked_mean(categorical.entropy(log_prob), played)
 
-    model = jax.nn.log_softmax(output.opponent)
-    seen = batch.others_mask & played[..., None]
-    surprise = masked_mean(-categorical.pick(model, batch.others_action), seen)
-
+    wrong, predictions = surprise(output, batch, played)
     total = (
-        surrogate + hyper.value_weight * value_error - hyper.entropy_weight * entropy + hyper.opponent_weight * surprise
+        surrogate + hyper.value_weight * value_error - hyper.entropy_weight * entropy + hyper.opponent_weight * wrong
     )
     return total, {
         "policy_loss": surrogate,
         "value_loss": value_error,
         "entropy": entropy,
-        "opponent_loss": surprise,
         "update_kl": masked_mean(ratio - 1.0 - log_ratio, played),
+        **predictions,
     }
+
+
+def aligned(form: Form, hyper: Hyper, trajectory: Trajectory, advantage: Array) -> Array:
+    """Add to advantages [S, T] what the actions teach the others.
+
+    Raises:
+        UserError: the trajectory does not have the others' advantages.
+    """
+    others = trajectory.others_advantage
+    if others is None:
+        raise UserError(f"ppo.shaping: {form!r} needs the others' advantages; `train.regard_others` adds them.")
+    own = compared(form, advantage, played_of(trajectory))
+    add = functools.partial(align, form, gamma=hyper.gamma, weight=hyper.shaping_weight)
+    return jax.vmap(add)(own, others, trajectory.last[:, :-1])
 
 
 def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
@@ -98,32 +124,21 @@ def ppo(policy: Policy, config: PPOConfig = PPOConfig()) -> Learner:
     def update(
         key: Array, hyper: Hyper, params: PyTree, state: PyTree, trajectory: Trajectory
     ) -> tuple[PyTree, PyTree, dict[str, Array]]:
-        num_seats = trajectory.action.shape[0]
-        if num_seats % config.num_minibatches:
-            raise UserError(
-                f"num_minibatches: {config.num_minibatches} does not divide the {num_seats} seats of a member."
-            )
-        estimate = jax.vmap(generalized_advantage, in_axes=(0, 0, 0, 0, None, None))
-        advantage = estimate(
-            trajectory.reward,
-            trajectory.discount,
-            trajectory.value,
-            trajectory.last,
-            hyper.gamma,
-            hyper.gae_lambda,
+        advantage = advantages(hyper, trajectory)
+        target = advantage + trajectory.value[:, :-1]
+        if config.shaping != "none":
+            advantage = aligned(config.shaping, hyper, trajectory, advantage)
+
+        return descend(
+            key,
+            lambda params, batch: loss(policy, hyper, params, *batch),
+            optimizer,
+            hyper.learning_rate,
+            params,
+            state,
+            (trajectory, target, advantage),
+            config.num_epochs,
+            config.num_minibatches,
         )
-
-        def minibatch(learner, seats):
-            params, state = learner
-            batch, ahead = jax.tree.map(lambda leaf: leaf[seats], (trajectory, advantage))
-            gradient, metrics = jax.grad(lambda params: loss(policy, hyper, params, batch, ahead), has_aux=True)(params)
-            direction, state = optimizer.update(gradient, state, params)
-            params = jax.tree.map(lambda p, d: p - hyper.learning_rate * d, params, direction)
-            return (params, state), metrics | {"gradient_norm": optax.tree.norm(gradient)}
-
-        orders = jax.vmap(lambda key: jax.random.permutation(key, num_seats))(jax.random.split(key, config.num_epochs))
-        batches = orders.reshape(config.num_epochs * config.num_minibatches, -1)
-        (params, state), metrics = jax.lax.scan(minibatch, (params, state), batches)
-        return params, state, jax.tree.map(jnp.mean, metrics)
 
     return Learner(optimizer.init, update)

@@ -1,29 +1,38 @@
-"""Scripted partners: policies without weights, members like any other.
+"""Scripted partners for any world and for matrix games: policies without weights, members like any other.
 
-They know their observations by convention alone: `move` [A, K], one-hot last moves by relative slot with one's own
-first (matrix games), or `window` [rows, columns, 2], items in channel 0 (grid worlds).
+In matrix games they know their observations by convention alone: `move` [A, K], one-hot last moves by relative slot,
+one's own first, where move 0 is to cooperate. `softsim.learners.bots` walk in grid worlds.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from softsim.types import Array, Output, Percept, Policy
+from softsim.learners import categorical
+from softsim.types import Array, Output, Percept, Policy, PyTree
 
 SURE = 30.0
 """Logit that makes an action certain to float precision."""
 
-DISLIKED = -30.0
+LEAST = float(np.exp(-SURE))
+"""Probability of what is as good as impossible."""
+
+
+def silent(num_actions: int, num_agents: int, logits: Array) -> Output:
+    """What a policy says that acts, but judges nothing and predicts nothing of the others."""
+    return Output(logits, jnp.float32(0.0), jnp.zeros((num_agents - 1, num_actions), jnp.float32))
 
 
 def scripted(num_actions: int, num_agents: int, logits: Callable[[Percept], Array]) -> Policy:
-    """Make a memoryless policy of a function from a percept to logits [K]; it predicts nothing of the others."""
+    """Make a memoryless policy of a function from a percept to logits [K]."""
 
     def apply(params, carry, percept):
-        opponent = jnp.zeros((num_agents - 1, num_actions), jnp.float32)
-        return carry, Output(logits(percept), jnp.float32(0.0), opponent)
+        return carry, silent(num_actions, num_agents, logits(percept))
 
     return Policy(init=lambda key: (), start=lambda: (), apply=apply)
 
@@ -49,83 +58,71 @@ def tit_for_tat(num_actions: int, num_agents: int) -> Policy:
     )
 
 
-def believer(num_actions: int, num_agents: int, sought: int, dark: int, moves: tuple[int, int, int, int]) -> Policy:
-    """Go to where it last saw an item, until that is right ahead, whether or not it can see now.
-
-    It remembers the place relative to itself, and keeps account of its own steps and turns; it takes for granted that
-    nothing is in its way. It faces along the longer way first, then steps aside, then walks ahead. Before it has seen
-    the item it stands still.
+def cooperation(table: Array, move: Array) -> Array:
+    """Probability [] that a memory-one strategy cooperates next.
 
     Args:
-        sought: the item's symbol; dark: the symbol that those who cannot see anything see everywhere.
-        moves: the actions forward, backward, step left, step right; the two after them turn left and right.
+        table: [5] after CC, CD, DC, DD and at the start, one's own move first.
+        move: [2, 2] one-hot last moves, one's own first; zeros where unseen, which is as at the start.
     """
-    forward, _, left, right = moves
-    turn_left, turn_right = right + 1, right + 2
-
-    def locate(window: Array, memory: Array) -> Array:
-        """[3] int32 cells ahead and to the right, and whether they are known, after a look at a window."""
-        item = window[..., 0].astype(jnp.int32)
-        columns = item.shape[1]
-        self_row, self_column = jnp.divmod(jnp.argmax(window[..., 1] == 1), columns)
-        row, column = jnp.divmod(jnp.argmax(item == sought), columns)
-        found = jnp.stack([self_row - row, column - self_column, jnp.ones_like(row)]).astype(jnp.int32)
-        return jnp.where((item == sought).any() & (item[0, 0] != dark), found, memory)
-
-    def choose(ahead: Array, aside: Array) -> Array:
-        turn = jnp.where(aside > 0, turn_right, turn_left)
-        step = jnp.where(aside > 0, right, left)
-        on = jnp.where(ahead > 1, forward, 0)
-        return jnp.where((ahead < 1) | (ahead < jnp.abs(aside)), turn, jnp.where(aside != 0, step, on))
-
-    def move(memory: Array, action: Array) -> Array:
-        """Where the place is after one's own action."""
-        ahead, aside, known = memory
-        ahead, aside = ahead - (action == forward), aside - (action == right) + (action == left)
-        turned_ahead = jnp.where(action == turn_right, aside, jnp.where(action == turn_left, -aside, ahead))
-        turned_aside = jnp.where(action == turn_right, -ahead, jnp.where(action == turn_left, ahead, aside))
-        return jnp.stack([turned_ahead, turned_aside, known])
-
-    def apply(params, carry, percept):
-        memory = locate(percept.observation.window, jnp.where(percept.first, 0, carry))
-        action = jnp.where(memory[2] > 0, choose(memory[0], memory[1]), 0)
-        action = jnp.where(percept.action_mask[action], action, 0)
-        sure = SURE * jnp.eye(num_actions, dtype=jnp.float32)[action]
-        opponent = jnp.zeros((num_agents - 1, num_actions), jnp.float32)
-        return move(memory, action), Output(sure, jnp.float32(0.0), opponent)
-
-    return Policy(init=lambda key: (), start=lambda: jnp.zeros(3, jnp.int32), apply=apply)
+    joint = (move[0][:, None] * move[1][None]).reshape(-1)
+    return jnp.where(joint.sum() > 0, jnp.sum(joint * table[:4]), table[4])
 
 
-def greedy(
-    num_actions: int, num_agents: int, worth: Array, place: tuple[int, int], moves: tuple[int, int, int, int]
-) -> Policy:
-    """Walk to the nearest item of positive worth in view, and wander where there is none. Never fires a beam.
+def two_way(probability: Array) -> Array:
+    """Logits [2] that choose move 0 with a probability []."""
+    return jnp.log(jnp.maximum(jnp.stack([probability, 1.0 - probability]), LEAST))
+
+
+def memory_one(table: Array) -> Policy:
+    """Follow a memory-one strategy in a game of two players and two moves.
 
     Args:
-        worth: [I] float32 reward for entering each item.
-        place: the observer's own row and column in its window.
-        moves: the actions forward, backward, step left, step right; the two after them turn left and right.
+        table: [5] probability to cooperate after CC, CD, DC, DD and at the start (`theory.memory_one.STRATEGIES`).
     """
-    forward, backward, left, right = moves
-    known = jnp.arange(num_actions) <= right + 2
-    wander = jnp.zeros(num_actions, jnp.float32).at[forward].set(2.0)
+    table = jnp.asarray(table, jnp.float32)
+    return scripted(2, 2, lambda percept: two_way(cooperation(table, percept.observation.move)))
 
-    def logits(percept: Percept) -> Array:
-        item = percept.observation.window[..., 0].astype(jnp.int32)
-        rows, columns = item.shape
-        down = jnp.arange(rows, dtype=jnp.int32)[:, None] - place[0]
-        across = jnp.arange(columns, dtype=jnp.int32)[None] - place[1]
-        far = rows + columns
-        distance = jnp.where(worth[item] > 0, jnp.abs(down) + jnp.abs(across), far)
-        distance = distance.at[place].set(far)
-        nearest = jnp.argmin(distance)
-        down, across = nearest // columns - place[0], nearest % columns - place[1]
-        sideways = jnp.where(across > 0, right, left)
-        straight = jnp.where(down > 0, backward, forward)
-        choice = jnp.where(jnp.abs(across) > jnp.abs(down), sideways, straight)
-        # Three in a hundred moves go elsewhere, so that a wall in the way holds nobody for long.
-        walk = jnp.where(jnp.arange(num_actions) == choice, 5.0, 0.0)
-        return jnp.where(known, jnp.where(distance.min() < far, walk, wander), DISLIKED)
 
-    return scripted(num_actions, num_agents, logits)
+QUANTILES = 4096
+"""A random probability is one of so many equally likely quantiles of its distribution."""
+
+
+def random_memory_one(alpha: float = 1.0, beta: float = 1.0) -> Policy:
+    """Follow a memory-one strategy that is drawn afresh for every episode and seat.
+
+    Each of its five probabilities is from Beta(alpha, beta), independently. The memory holds the table of this episode
+    and the word from which the next is drawn.
+    """
+    import scipy.special  # takes longer to load than all else here
+
+    middle = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    quantile = jnp.asarray(scipy.special.betaincinv(alpha, beta, middle), jnp.float32)
+
+    def wake(key: Array) -> tuple[Array, Array]:
+        return jax.random.key_data(key), jnp.zeros(5, jnp.float32)
+
+    def apply(params: PyTree, carry: tuple[Array, Array], percept: Percept) -> tuple[tuple[Array, Array], Output]:
+        key_next, key_draw = jax.random.split(jax.random.wrap_key_data(carry[0]))
+        drawn = quantile[jax.random.randint(key_draw, (5,), 0, QUANTILES)]
+        fresh = jax.random.key_data(key_next), drawn
+        word, table = jax.tree.map(lambda new, old: jnp.where(percept.first, new, old), fresh, carry)
+        logits = two_way(cooperation(table, percept.observation.move))
+        return (word, table), silent(2, 2, logits)
+
+    return Policy(init=lambda key: (), start=lambda: wake(jax.random.key(0)), apply=apply, wake=wake)
+
+
+def tremble(policy: Policy, probability: float) -> Policy:
+    """Let a policy slip: with a probability it does one of the other allowed actions, each as likely."""
+
+    def apply(params: PyTree, carry: PyTree, percept: Percept) -> tuple[PyTree, Output]:
+        carry, output = policy.apply(params, carry, percept)
+        mask = percept.action_mask
+        meant = jnp.exp(categorical.log_probs(output.logits, mask))
+        others = jnp.maximum(mask.sum() - 1, 1).astype(jnp.float32)
+        slip = jnp.where(mask.sum() > 1, probability, 0.0)
+        done = (1.0 - slip) * meant + slip * (1.0 - meant) / others
+        return carry, dataclasses.replace(output, logits=jnp.log(jnp.maximum(done, LEAST)))
+
+    return policy._replace(apply=apply, unroll=None)

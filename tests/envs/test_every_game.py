@@ -15,7 +15,8 @@ from softsim.envs import GRID_GAMES, Beam, Cell, Enter, Game, Growth, Rule, Stru
 from softsim.envs.vocabulary import NUM_SYMBOLS
 from softsim.learners.networks import NetworkConfig
 from softsim.rollout import Table, begin, seating_of, unroll
-from softsim.train import TrainConfig, assemble, default_policy
+from softsim.minds import default_policy
+from softsim.train import TrainConfig, assemble
 
 traces: collections.Counter = collections.Counter()
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from softsim.learners.networks import NetworkConfig, recurrent_policy
+from softsim.learners.opponent import OpponentConfig
 from softsim.types import Percept
 
 K, A, T = 3, 4, 12
@@ -157,7 +158,7 @@ def test_every_symbol_of_a_channel_is_told_apart(channel):
 
 @pytest.mark.parametrize("shapes_memory", [True, False])
 def test_the_gradient_of_predictions_reaches_memory_only_if_wanted(shapes_memory):
-    config = dataclasses.replace(SMALL, opponent_shapes_memory=shapes_memory)
+    config = dataclasses.replace(SMALL, opponent=OpponentConfig(shapes_memory=shapes_memory))
     policy, params, _, _ = make(config)
     sequence = percepts(9, T, first=(0,))
     gradient = compiled(jax.grad(lambda params: (policy.unroll(params, policy.start(), sequence).opponent ** 2).sum()))
@@ -176,7 +177,7 @@ def test_the_gradient_of_predictions_reaches_memory_only_if_wanted(shapes_memory
 
 @pytest.mark.parametrize("condition", [True, False])
 def test_the_policy_reads_predictions_only_if_wanted_and_never_trains_them(condition):
-    config = dataclasses.replace(SMALL, condition_on_opponent=condition)
+    config = dataclasses.replace(SMALL, opponent=OpponentConfig(condition=condition))
     policy, params, apply, _ = make(config)
     percept = at(percepts(10, 1), 0)
 

@@ -1,0 +1,154 @@
+"""Compiled programs on disk, so that a second start of the same run neither traces nor compiles them.
+
+JAX's own cache spares it compiling only, and tracing a round takes longer than all else of such a start. Whoever can
+write to the folder can run code here: its files hold machine code, and a pickle around it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import pickle
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+
+ROOM = 64
+"""Files that are kept; those that were not used for longest make room for new ones."""
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+"""What, besides this library, has a say in what is computed."""
+
+
+def folder_of_user() -> Path | None:
+    """Make a folder which only the user can read and write; nothing if it cannot be made, or JAX's own cache is on."""
+    settings: Any = jax.config
+    if settings.jax_compilation_cache_dir:
+        return None
+    folder = Path.home() / ".cache" / "softsim" / "compiled"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+class Shelf:
+    """The compiled programs of one run: each under what it computes, and a note, under the run's name, where it is.
+
+    So equal programs of several runs are compiled once, and a run that was here before need not ask what it computes.
+    JAX's cache is not to be on beside it: what comes from there does not work once written again (jaxlib 0.10.2, CPU).
+
+    Args:
+        folder: where they are kept; if there is none, every program is compiled anew.
+        config: of the run, as JSON.
+        devices: that the programs run on.
+    """
+
+    def __init__(self, folder: Path | None = None, config: Any = None, devices: int = 1):
+        self.folder, self.devices = folder, devices
+        self.machine = digest(surroundings()) if folder else ""
+        self.run = digest([config, code(), self.machine]) if folder else ""
+
+    def ready(self, name: str, lower: Callable[[], jax.stages.Lowered]) -> jax.stages.Compiled:
+        """Take a program from the shelf, or compile what `lower` gives and put it there.
+
+        Args:
+            name: of the program, among those of its run.
+        """
+        if self.folder is None:
+            return lower().compile()
+        note = self.folder / f"{name}-{self.run}"
+        found = read(note).decode()
+        program = self.load(self.folder / found) if found else None
+        if program is not None:
+            return program
+        lowered = lower()
+        text = lowered.as_text()
+        path = self.folder / f"program-{digest([text, self.machine])}"
+        program = self.load(path)
+        if program is None:
+            program = lowered.compile()
+            self.save(path, program)
+        # What a program calls in libraries is found when it is lowered, so that it has to be.
+        if "custom_call" not in text:
+            write(note, path.name.encode())
+        return program
+
+    def load(self, path: Path) -> jax.stages.Compiled | None:
+        """Read a program; nothing if there is none, or it is damaged."""
+        content, devices = read(path), jax.devices()[: self.devices]
+        try:
+            return serialize_executable.deserialize_and_load(*pickle.loads(content), execution_devices=devices)
+        except Exception:  # no reason to stop: it is compiled anew
+            return None
+
+    def save(self, path: Path, program: jax.stages.Compiled) -> None:
+        """Write a program, if that can be done."""
+        try:
+            content = pickle.dumps(serialize_executable.serialize(program))
+        except Exception:  # no reason to stop: the next start compiles it again
+            return
+        write(path, content)
+
+
+def digest(described: Any) -> str:
+    """SHA-256 of JSON."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def read(path: Path) -> bytes:
+    """What `write` wrote, and note that it was used; nothing if it is not there, or not as it was written."""
+    try:
+        data = path.read_bytes()
+        path.touch()
+    except OSError:
+        return b""
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else b""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file with its digest, if that can be done, and remove those that were not used for longest."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(hashlib.sha256(content).digest() + content)
+        unfinished.replace(path)
+        for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-ROOM]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+
+
+def code() -> str:
+    """SHA-256 of this library."""
+    sha = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        sha.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()
+
+
+def surroundings() -> list[Any]:
+    """What compiled programs depend on besides what they compute: versions, settings, devices and processors."""
+    versions = [platform.python_version(), *map(importlib.metadata.version, PACKAGES)]
+    settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
+    flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
+    devices = [[device.id, device.device_kind, device.client.platform_version] for device in jax.devices()]
+    return [versions, settings, flags, devices, processor()]
+
+
+def processor() -> list[Any]:
+    """What machine code depends on of the processor: its kind, what it can do, and how many of it there are."""
+    described = [platform.machine(), platform.processor()]
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        described += sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+    except OSError:
+        pass
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return [*described, count]

@@ -1,0 +1,66 @@
+"""Scripted partners by name, fitted to a world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from softsim.envs import GridWorld, MatrixWorld
+from softsim.envs.coin_game import CoinGame
+from softsim.envs.matrix import MatrixParams
+from softsim.learners import bots, strategies
+from softsim.partners import grid
+from softsim.theory import memory_one
+from softsim.types import Array, Environment, Policy, PyTree, UserError
+
+
+def partner(name: str, world: Environment, situations: PyTree) -> Policy:
+    """Make a scripted partner that a world has a place for: `random` anywhere; those of `in_matrix` and of
+    `grid.partners`; in the coin game `cooperator` and `defector`, who takes any coin.
+
+    Args:
+        situations: params with leaves [G, ...].
+
+    Raises:
+        UserError: no such partner exists in this world.
+    """
+    sizes = (world.num_actions, world.num_agents)
+    made: dict[str, Callable[[], Policy]] = {"random": lambda: strategies.random(*sizes)}
+    if isinstance(world, GridWorld):
+        made |= grid.partners(world, situations)
+    if isinstance(world, CoinGame):
+        made |= {"cooperator": lambda: bots.coin_seeker(False), "defector": lambda: bots.coin_seeker(True)}
+    if isinstance(world, MatrixWorld):
+        made |= in_matrix(world, situations)
+    if name not in made:
+        raise UserError(f"scripted: {name!r} does not exist in this world; allowed are {', '.join(made)}.")
+    return made[name]()
+
+
+EXTORTION = 3.0, 0.5
+"""Factor and strength: in the game 3, 0, 5, 1 the example of Press and Dyson 2012, (11/13, 1/2, 7/26, 0)."""
+
+
+def in_matrix(world: MatrixWorld, situations: MatrixParams) -> dict[str, Callable[[], Policy]]:
+    """Partners in matrix games: `cooperate`, `defect` and `tit_for_tat`; and among two with two moves each
+    `win_stay_lose_shift`, `grim`, `generous_tit_for_tat`, `extortion` and, drawn anew for every episode,
+    `random_memory_one`. Those that depend on payoffs go by the first player's in the first situation."""
+    sizes = (world.num_actions, world.num_agents)
+    made: dict[str, Callable[[], Policy]] = {
+        "cooperate": lambda: strategies.always(*sizes, action=0),
+        "defect": lambda: strategies.always(*sizes, action=1),
+        "tit_for_tat": lambda: strategies.tit_for_tat(*sizes),
+    }
+    if sizes != (2, 2):
+        return made
+
+    def own() -> Array:
+        return situations.payoff[0, 0]
+
+    for name in ("win_stay_lose_shift", "grim"):
+        made[name] = lambda name=name: strategies.memory_one(jnp.array(memory_one.STRATEGIES[name]))
+    made["generous_tit_for_tat"] = lambda: strategies.memory_one(memory_one.generous(own()))
+    made["extortion"] = lambda: strategies.memory_one(memory_one.extortion(own(), *EXTORTION))
+    made["random_memory_one"] = strategies.random_memory_one
+    return made

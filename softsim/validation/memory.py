@@ -1,0 +1,139 @@
+"""Each memory holds a cue through distractors for as long as it should, and not a step longer than it can.
+
+A sign is shown and marked, further signs without a mark follow, and when it is asked for the learner names the sign
+that was marked: right pays 1, so that who remembers gets 1.0 and who does not 0.5 (science notes, section 6). Every
+memory is learnt by the library's PPO under the same settings and for the same number of rounds, at lags of 10, 50 and
+200 steps. A transformer's window of 64 percepts holds the first two lags and one of 208 the third, so that the shorter
+window at the longest lag and no memory at all are controls. A gated recurrent unit must hold the shortest lag; what it
+makes of the others is reported as found. `seconds` are of training, without compilation.
+
+Seeds: four learners side by side, founded by seed 0; a return is their mean over the last eighth of the rounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from softsim.learners.networks import NetworkConfig
+from softsim.learners.ppo import PPOConfig
+from softsim.train import assemble
+from softsim.train_config import HyperConfig, TrainConfig
+from softsim.types import Array, PyTree, Timestep, struct
+from softsim.validation.figures import Figure, as_found, at_least, within
+
+PERIODS = {10: 13, 50: 52, 200: 208}
+"""Steps from one cue to the next, by lag: each divides the longest, so that a round ends no episode half-way."""
+
+ROUNDS = {10: 20, 50: 40, 200: 80}
+"""By lag: the longer it is, the fewer episodes a round has."""
+
+CHUNK = 20
+LEARNERS, SEATS = 4, 16
+
+
+@struct
+class Recall:
+    """When the cue is asked for, and how long an episode is."""
+
+    lag: Array  # [] int32   steps after the cue
+    period: Array  # [] int32   percepts of an episode
+
+
+@dataclasses.dataclass(frozen=True)
+class RecallWorld:
+    """One agent, who sees a sign, whether it is the cue, and whether the cue is asked for."""
+
+    num_agents: int = 1
+    num_actions: int = 2
+
+    def reset(self, key: Array, params: Recall) -> tuple[PyTree, Timestep]:
+        cue = jax.random.bernoulli(key)
+        state = {"cue": cue, "step": jnp.int32(0)}
+        return state, self._show(params, state["step"], cue, jnp.bool_(False))
+
+    def step(self, key: Array, params: Recall, state: PyTree, action: Array) -> tuple[PyTree, Timestep]:
+        right = (state["step"] == params.lag) & (action[0] == state["cue"])
+        state = state | {"step": state["step"] + 1}
+        return state, self._show(params, state["step"], jax.random.bernoulli(key), right)
+
+    def _show(self, params: Recall, step: Array, sign: Array, right: Array) -> Timestep:
+        asked = step == params.lag
+        reward = right.astype(jnp.float32)[None]
+        return Timestep(
+            observation=jnp.stack([2.0 * sign - 1.0, step == 0, asked]).astype(jnp.float32)[None],
+            reward=reward,
+            payoff=reward,
+            discount=jnp.ones(1),
+            agent_mask=jnp.ones(1, bool),
+            action_mask=jnp.stack([jnp.bool_(True), asked])[None],  # no choice until asked
+            first=step == 0,
+            last=step + 1 >= params.period,
+            events=jnp.zeros((1, 0), jnp.int32),
+        )
+
+
+def situations(lag: int) -> Recall:
+    return Recall(jnp.int32([lag]), jnp.int32([PERIODS[lag]]))
+
+
+def settings(network: NetworkConfig, num_steps: int) -> TrainConfig:
+    """One round's settings; only the answer is paid, at once, so that the future counts nothing."""
+    return TrainConfig(
+        num_members=LEARNERS,
+        num_envs=LEARNERS * SEATS,
+        num_steps=num_steps,
+        num_rounds=CHUNK,
+        rounds_per_chunk=CHUNK,
+        network=dataclasses.replace(network, hidden=32, memory=32, heads=1),
+        ppo=PPOConfig(num_epochs=4, num_minibatches=4),
+        hyper=HyperConfig(learning_rate=5e-3, gamma=0.0),
+    )
+
+
+def learn(network: NetworkConfig, lags: tuple[int, ...]) -> dict[int, tuple[np.ndarray, float]]:
+    """Teach one memory every lag, each from the same founders: returns [P] at the end, and seconds."""
+    program = assemble(settings(network, max(PERIODS[lag] for lag in lags)), RecallWorld(), situations(lags[0]))
+    founders = jax.jit(program.init)()
+    chunk = jax.jit(program.chunk).lower(founders, program.situations).compile()
+    learnt = {}
+    for lag in lags:
+        began, state, scores = time.perf_counter(), founders, []
+        for _ in range(ROUNDS[lag] // CHUNK):
+            state, metrics = chunk(state, situations(lag))
+            scores.append(np.asarray(metrics["return"])[:, 0])
+        score = np.concatenate(scores)  # [round, P]
+        learnt[lag] = score[-(len(score) // 8) :].mean(0), time.perf_counter() - began
+    return learnt
+
+
+def claim(score: float, lag: int, reach: int, certain: bool) -> Figure:
+    """What a memory must get: all within reach, and half of it beyond, unless nobody says where its reach ends."""
+    if lag <= reach:
+        return at_least(score, 0.95)
+    return within(score, 0.5, 0.1) if certain else as_found(score)
+
+
+def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
+    lags = (10,) if small else tuple(PERIODS)
+    short, long = (10, 13) if small else (64, 208)
+    window = lambda length: NetworkConfig(recurrence="transformer", window=length)  # noqa: E731
+    cases: dict[str, tuple[NetworkConfig, tuple[int, ...], int, bool]] = {
+        "none": (NetworkConfig(recurrence="none"), lags, 0, True),
+        "gru": (NetworkConfig(recurrence="gru"), lags, 10, False),
+        "linear": (NetworkConfig(recurrence="linear"), lags, 200, True),
+        f"transformer of {short}": (window(short), lags, short - 1, True),
+        f"transformer of {long}": (window(long), lags[-1:], long - 1, True),
+    }
+    figures: dict[str, Figure] = {}
+    for name, (network, lags, reach, certain) in cases.items():
+        for lag, (score, seconds) in learn(network, lags).items():
+            figures[f"{name}, lag {lag}"] = claim(float(score.mean()), lag, reach, certain)
+            figures[f"{name}, lag {lag}, seconds"] = as_found(seconds)
+            say(f"{name}, lag {lag}: {np.round(score, 3)} in {seconds:.1f} s")
+    return figures

@@ -1,0 +1,212 @@
+"""PLACEHOLDER"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+
+from softsim.envs.matrix import MatrixGame, MatrixParams, MatrixWorld, compile_matrix_games, two_by_two
+from softsim.evaluation.outcomes import play_out
+from softsim.learners import strategies
+from softsim.learners.networks import NetworkConfig
+from softsim.learners.opponent import OpponentConfig
+from softsim.learners.ppo import PPOConfig
+from softsim.population import Population
+from softsim.train import Program, assemble
+from softsim.train_config import HyperConfig, TrainConfig
+from softsim.types import Array, PyTree, Timestep, struct
+from softsim.validation.figures import Figure, as_found, at_least
+from softsim.validation.lessons import falling, teach
+
+PAYOFF = 3.0, -1.0, 4.0, 0.0
+ROUNDS = 32
+SPREAD = 0.25
+SEATS = 64
+"""Of the learner, and of the random partners, in every population."""
+
+SEEDS, UPDATES = 10, 600
+
+
+@struct
+class Company:
+    """A game, and who sits at the table."""
+
+    game: MatrixParams
+    sitting: Array  # [A] float32   1 a learner, -1 somebody random, 0 not to be told
+
+
+@struct
+class Acquaintance:
+    """What a matrix game shows, and with whom one plays."""
+
+    move: Array  # [A, A, K] float32   as in `MatrixObservation`
+    payoff: Array  # [A] float32
+    partner: Array  # [A] float32   what the other is, as in `Company`
+
+
+@dataclasses.dataclass(frozen=True)
+class Introduced:
+    """A game for two in which each is told who the other is, as far as `Company` says."""
+
+    game: MatrixWorld
+
+    @property
+    def num_agents(self) -> int:
+        return self.game.num_agents
+
+    @property
+    def num_actions(self) -> int:
+        return self.game.num_actions
+
+    def reset(self, key: Array, params: Company) -> tuple[PyTree, Timestep]:
+        return self._introduce(params, *self.game.reset(key, params.game))
+
+    def step(self, key: Array, params: Company, state: PyTree, action: Array) -> tuple[PyTree, Timestep]:
+        return self._introduce(params, *self.game.step(key, params.game, state, action))
+
+    def _introduce(self, params: Company, state: PyTree, timestep: Timestep) -> tuple[PyTree, Timestep]:
+        seen = timestep.observation
+        observation = Acquaintance(seen.move, seen.payoff, params.sitting[::-1])
+        return state, dataclasses.replace(timestep, observation=observation)
+
+
+class Arm(NamedTuple):
+    """A condition of the experiment."""
+
+    diverse: bool  # half of the learner's partners are random
+    told: bool  # learners observe whether their partner is one
+
+
+ARMS = {"mixed pool": Arm(True, False), "learners only": Arm(False, False), "partners named": Arm(True, True)}
+
+
+def sit(arm: Arm, seats: int) -> np.ndarray:
+    """Who sits where, [E, 2]: 0 the learner, 1 somebody random. Both have as many seats in all arms."""
+    alone = seats // 4 if arm.diverse else seats // 2
+    mixed = seats // 2 - alone
+    return np.array([(0, 0)] * alone + [(0, 1), (1, 0)] * mixed + [(1, 1)] * alone)
+
+
+def places(sitting: np.ndarray, num_populations: int) -> np.ndarray:
+    """Places of the seats, [N, 2, S] int32."""
+    flat = sitting.reshape(-1)
+    place = np.stack([np.flatnonzero(flat == member) for member in (0, 1)]).astype(np.int32)
+    return np.broadcast_to(place, (num_populations, *place.shape))
+
+
+def companies(arm: Arm, sitting: np.ndarray, game: MatrixParams) -> Company:
+    """The params of all tables, leaves [E, ...]."""
+    told = np.where(sitting == 0, 1.0, -1.0) * arm.told
+    everywhere = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[0], (len(sitting), *leaf.shape[1:])), game)
+    return Company(everywhere, jnp.asarray(told, jnp.float32))
+
+
+def settings(num_populations: int) -> TrainConfig:
+    return TrainConfig(
+        num_populations=num_populations,
+        num_members=1,
+        num_envs=SEATS,
+        num_steps=ROUNDS,
+        network=NetworkConfig(hidden=16, memory=16, opponent=OpponentConfig(condition=False)),
+        ppo=PPOConfig(num_epochs=4, num_minibatches=1),
+        hyper=HyperConfig(learning_rate=1e-2, gamma=0.95, entropy_weight=0.03, opponent_weight=1.0),
+    )
+
+
+class Found(NamedTuple):
+    """How learners play in the end, [N] each."""
+
+    cooperation: np.ndarray  # share of moves among learners
+    late: np.ndarray  # the same in the second half of an episode
+    kind: np.ndarray  # after the other's cooperation, in the second half
+    unkind: np.ndarray  # after its defection
+    random: np.ndarray  # share of moves with random partners; NaN where there are none
+    gain: np.ndarray  # payoff per round with random partners
+
+
+def measure(program: Program, arm: Arm, key: Array, game: MatrixParams, people: Population, seats: int) -> Found:
+    """Let them play without learning, in so many seats each."""
+    sitting = sit(arm, seats)
+    place = places(sitting, program.config.num_populations)
+    table = dataclasses.replace(program.table, num_envs=seats)
+    play = jax.jit(play_out, static_argnums=(0, 1))
+    trajectory = play(table, ROUNDS, key, companies(arm, sitting, game), people.mind, place)[1].trajectory
+    cooperates, other = np.asarray(trajectory.action[:, 0]) == 0, np.asarray(trajectory.others_action[:, 0, ..., 0])
+    among = (sitting[:, ::-1].reshape(-1)[place[0, 0]]) == 0
+    half = ROUNDS // 2
+    now, before = cooperates[:, among, half:], other[:, among, half - 1 : -1] == 0
+
+    def mean(values: np.ndarray, where: Any = True) -> np.ndarray:
+        where = np.broadcast_to(where, values.shape)
+        count = where.sum((1, 2))
+        return np.where(count > 0, (values * where).sum((1, 2)) / np.maximum(count, 1), np.nan)
+
+    return Found(
+        mean(cooperates[:, among]), mean(now), mean(now, before), mean(now, ~before),
+        mean(cooperates[:, ~among]), mean(np.asarray(trajectory.reward[:, 0])[:, ~among]),
+    )  # fmt: skip
+
+
+def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
+    """Run all arms; `small` has two populations that hardly learn, and claims nothing."""
+    num_populations, updates = (2, 4) if small else (SEEDS, UPDATES)
+    world, game = compile_matrix_games([MatrixGame("dilemma", two_by_two(*PAYOFF), horizon=ROUNDS)])
+    partner = strategies.random_memory_one(SPREAD, SPREAD)
+    config = settings(num_populations)
+    arm = ARMS["mixed pool"]
+    program = assemble(config, Introduced(world), companies(arm, sit(arm, SEATS), game), [partner])
+    founders = jax.jit(program.init)()
+    hyper = falling(founders.population.hyper, updates, ("learning_rate", "entropy_weight"))
+    figures, cooperation = {}, {}
+    for name, arm in ARMS.items():
+        sitting = sit(arm, SEATS)
+        place = places(sitting, num_populations)
+        given = companies(arm, sitting, game), place, founders.population, hyper
+        people, _ = teach(program, founders.key, *given)
+        found = measure(program, arm, founders.key, game, people, 4 * SEATS)
+        say(f"{name}: learners cooperate with learners in {found.cooperation.mean():.1%} of their moves")
+        cooperation[name] = found.cooperation
+        figures |= report(name, found)
+    return figures | contrast(cooperation, claims=not small)
+
+
+def report(name: str, found: Found) -> dict[str, Figure]:
+    low, high = interval(found.cooperation)
+    figures = {
+        f"{name}, cooperation among learners, mean and 95 % interval": as_found([found.cooperation.mean(), low, high]),
+        f"{name}, of every seed": as_found(np.round(found.cooperation, 3)),
+        f"{name}, late in an episode": as_found(found.late.mean()),
+        f"{name}, after cooperation and after defection": as_found([np.nanmean(found.kind), np.nanmean(found.unkind)]),
+    }
+    if not np.isnan(found.random).any():
+        figures[f"{name}, cooperation with random partners and payoff per round"] = as_found(
+            [found.random.mean(), found.gain.mean()]
+        )
+    return figures
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a mean over seeds, by the percentiles of resampled means."""
+    drawn = scipy.stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+
+
+def contrast(cooperation: dict[str, np.ndarray], claims: bool) -> dict[str, Figure]:
+    """How much more of their moves learners cooperate in the mixed pool than in each other arm.
+
+    Args:
+        cooperation: [N] of every arm. claims: whether the least difference is to be above nothing.
+    """
+    figures = {}
+    for name in list(ARMS)[1:]:
+        low, high = interval(cooperation["mixed pool"] - cooperation[name])
+        figures[f"mixed pool less {name}, 95 % interval"] = as_found([low, high])
+        if claims:
+            figures[f"mixed pool less {name}, at the least"] = at_least(low, 0.0)
+    return figures

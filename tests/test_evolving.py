@@ -1,0 +1,337 @@
+"""Selection in training: rules, neighbourhoods, migration, what is told of it, and the pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softsim import (
+    NetworkConfig,
+    PPOConfig,
+    SelectionConfig,
+    TrainConfig,
+    UserError,
+    bench,
+    bench_evolve,
+    heredity,
+    pedigree,
+    run,
+    selection,
+)
+from softsim.heredity import STRANGERS, HeredityConfig
+from softsim.learners.ppo import Hyper
+from softsim.population import Lineage, Population
+from softsim.presets import RunConfig
+
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+FIELDS = [field.name for field in dataclasses.fields(Hyper)]
+
+
+def people(fitness, config: HeredityConfig = HeredityConfig(heritable=("care", "kin_care"))) -> Population:  # noqa: B008
+    """Populations [N, P] whose every number says whose it is."""
+    fitness = jnp.asarray(fitness, jnp.float32)
+    count, size = fitness.shape
+    name = jnp.arange(count * size, dtype=jnp.int32).reshape(count, size)
+    itself = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (count, size))
+    nature = heredity.founders(config, size)
+    return Population(
+        mind={"w": name[..., None] * jnp.ones((1, 1, 2))},
+        learner=(name * 10,),
+        hyper=Hyper(**dict.fromkeys(FIELDS, name / 100.0)),
+        fitness=fitness,
+        lineage=Lineage(itself, itself, jnp.zeros_like(itself)),
+        **jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), nature),
+    )
+
+
+@functools.cache
+def program_of(config: SelectionConfig):
+    return compiled(functools.partial(selection.evolve, config, 0.1))
+
+
+def evolve(config: SelectionConfig, fitness, generation=1, seed=0, crowd=None) -> Population:
+    """One selection by fitness alone: what is measured is what counts."""
+    config = dataclasses.replace(config, memory=0.0)
+    crowd = people(fitness) if crowd is None else crowd
+    keys = jax.random.split(jax.random.key(seed), len(fitness))
+    return program_of(config)(keys, crowd, jnp.asarray(fitness, jnp.float32), jnp.int32(generation))
+
+
+def parents(rule: str, fitness: list[float], **given) -> list[int]:
+    config = SelectionConfig(every=1, rule=rule, **given)  # ty: ignore[invalid-argument-type]
+    near = selection.neighbourhoods(config, len(fitness))
+    choose = compiled(selection.rule_of(config))
+    return choose(jax.random.key(0), jnp.array(fitness, jnp.float32), near).tolist()
+
+
+def test_generations_by_every_rule_and_neighbourhood():
+    """What cannot be otherwise, whatever chance says: the rules themselves are tested in `learners`."""
+    rising, falling = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
+    assert parents("truncation", rising, fraction=0.34) == [5, 4, 2, 3, 4, 5]
+    assert parents("truncation", rising, structure="islands", islands=2, fraction=0.34) == [2, 1, 2, 5, 4, 5]
+    assert parents("imitate_best", rising) == [5, 5, 5, 5, 5, 5]
+    assert parents("imitate_best", rising, structure="cycle") == [5, 2, 3, 4, 5, 5]
+    assert parents("imitate_best", falling, structure="star") == [0] * 6
+    torus = parents("imitate_best", [float(m) for m in range(9)], structure="torus")
+    assert torus == [6, 7, 8, 6, 7, 8, 8, 8, 8]
+    assert parents("tournament", rising, contestants=6)[5] == 5
+    assert parents("fermi", rising, intensity=1e6)[5] == 5
+
+
+def test_rates_of_reproduction_may_come_from_losses():
+    """Payoffs below 0 order members too: at high intensity the one that loses least has all children."""
+    losses = [-9.0, -5.0, -7.0, np.nan, -6.0, -8.0]
+    assert parents("proportional", losses, intensity=50.0) == [1] * 6
+    for rule in ("moran_birth_death", "moran_death_birth"):
+        heirs = parents(rule, losses, intensity=50.0)
+        assert {parent for member, parent in enumerate(heirs) if parent != member} <= {1, 4}  # 4 where 1 is dead
+
+
+def test_copies_are_copied_whole_and_perturbed():
+    config = SelectionConfig(every=2, fraction=0.5, mutation=0.25)
+    before = people([[1.0, 2.0, 3.0, 4.0]])
+    after = evolve(config, [[1.0, 2.0, 3.0, 4.0]], generation=4, crowd=before)
+    parent = after.lineage.parent[0]
+    assert parent.tolist() == [3, 2, 2, 3]
+    assert (after.mind["w"][0] == before.mind["w"][0, parent]).all()
+    assert (after.learner[0][0] == before.learner[0][0, parent]).all()
+    ratio = np.asarray(after.hyper.learning_rate[0] / before.hyper.learning_rate[0, parent])
+    assert np.isclose(ratio[:2, None], [1.25, 0.8], rtol=1e-5).any(1).all()
+    assert (ratio[2:] == 1.0).all()
+    assert (np.asarray(after.genes["care"][0]) != 0).tolist() == [True, True, False, False]
+    assert after.births[0].tolist() == [
+        [0, STRANGERS, STRANGERS, 1],
+        [STRANGERS, 0, 1, STRANGERS],
+        [STRANGERS, 1, 0, STRANGERS],
+        [1, STRANGERS, STRANGERS, 0],
+    ]
+    assert after.lineage.born[0].tolist() == [4, 4, 0, 0]
+    later = evolve(config, [[1.0, 2.0, 3.0, 4.0]], generation=5, crowd=after)
+    assert later.lineage.parent.tolist() == [[0, 1, 2, 3]]
+    assert (later.births == after.births).all()
+
+
+def test_migrants_take_everything_along():
+    config = SelectionConfig(migrate_every=3, migrants=2)
+    before = selection.name_founders(config, 5, people([[0.0] * 3, [1.0] * 3, [2.0] * 3]))
+    assert before.lineage.founder.tolist() == [[0, 1, 2], [5, 6, 7], [10, 11, 12]]
+    before = dataclasses.replace(before, births=before.births.at[:, 0, 1].set(4).at[:, 1, 0].set(4))
+    keys = jax.random.split(jax.random.key(0), 3)
+    migrate = compiled(functools.partial(selection.migrate, config))
+    stayed, moved = migrate(keys, before, jnp.int32(4))
+    assert (moved["home"] == jnp.arange(3)[:, None]).all()
+    assert (stayed.mind["w"] == before.mind["w"]).all()
+    after, moved = migrate(keys, before, jnp.int32(6))
+    home, was = np.asarray(moved["home"]), np.asarray(after.lineage.parent)
+    assert ((home == np.arange(3)[:, None]).sum(1) == 1).all()  # one of three stays in each
+    assert sorted(after.mind["w"][..., 0].reshape(-1).tolist()) == list(range(9))
+    assert (np.asarray(after.mind["w"])[..., 0] == home * 3 + was).all()
+    assert (np.asarray(after.lineage.founder) == home * 5 + was).all()
+    births = np.asarray(before.births)
+    for n in range(3):
+        for a in range(3):
+            for b in range(3):
+                known = births[home[n, a], was[n, a], was[n, b]] if home[n, a] == home[n, b] else STRANGERS
+                assert after.births[n, a, b] == known
+
+
+@pytest.mark.parametrize(
+    ("given", "members", "said"),
+    [
+        ({"structure": "torus"}, 7, "no torus has 7 members"),
+        ({"structure": "star"}, 1, "num_members: 1"),
+        ({"structure": "cycle"}, 2, "num_members: 2"),
+        ({"structure": "islands", "islands": 3}, 4, "selection.islands: 3 do not divide 4 members"),
+        ({"rule": "tournament", "contestants": 5}, 4, "selection.contestants: 5, and a population has 4 members"),
+        ({"migrate_every": 1, "migrants": 5}, 4, "selection.migrants: 5, and a population has 4 members"),
+    ],
+)
+def test_refusals(given, members, said):
+    with pytest.raises(UserError, match=said) as error:
+        selection.check(SelectionConfig(every=1, **given), members)
+    assert "\n" not in str(error.value)
+
+
+def test_a_single_member_needs_no_contestants():
+    selection.check(SelectionConfig(), 1)
+
+
+PARENT = np.array([[[0, 1, 2], [0, 1, 2]], [[0, 0, 2], [0, 1, 2]], [[0, 1, 2], [0, 1, 2]], [[0, 2, 2], [1, 1, 2]]])
+
+
+def test_descent_is_traced_to_founders():
+    tree = pedigree.trace(PARENT)
+    assert tree.founder[:, 0].tolist() == [[0, 1, 2], [0, 1, 2], [0, 0, 2], [0, 0, 2], [0, 2, 2]]
+    assert tree.founder[-1, 1].tolist() == [4, 4, 5]
+    home = np.broadcast_to(np.arange(2)[:, None], PARENT.shape).copy()
+    home[3, 0, 0] = 1
+    assert pedigree.trace(PARENT, home).founder[-1, 0].tolist() == [3, 2, 2]
+
+
+def test_family_tree_is_laid_out_without_crossings():
+    rows = pedigree.generations(pedigree.trace(PARENT), 0)
+    assert [row.round for row in rows] == [2, 4]
+    assert rows[0].lives.tolist() == [True, False, True]  # the first one's second child has no descendants
+    assert rows[1].lives.all()
+    for row in rows:
+        order = np.argsort(row.place)
+        assert (np.diff(row.start[order]) >= 0).all()
+        assert sorted(row.place) == [0, 1, 2]
+    assert rows[1].start.tolist() == [rows[0].place[p] for p in (0, 2, 2)]
+
+
+def test_probes_are_percepts_of_the_same_population():
+    config = SelectionConfig(diversity="novelty", probes=5)
+    percept = {"seen": jnp.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)}
+    keys = jax.random.split(jax.random.key(0))
+    probes = np.asarray(selection.draw_probes(config, keys, percept)["seen"])
+    assert probes.shape == (2, 5)
+    assert (probes // 72 == np.arange(2)[:, None]).all()
+    assert selection.draw_probes(SelectionConfig(), keys, percept) == ()
+
+
+def test_those_who_behave_alike_share_their_fitness():
+    """Two that are the same are worth half of what one alone is; the novel one wins whatever its fitness."""
+    distance = jnp.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    near = selection.neighbourhoods(SelectionConfig(), 3)
+    cases = [("sharing", [0.0, 9.0, 5.0], 2), ("sharing", [0.0, 11.0, 5.0], 1), ("novelty", [9.0, 8.0, -5.0], 2)]
+    for diversity, fitness, best in cases:
+        config = SelectionConfig(rule="imitate_best", diversity=diversity, nearest=1)
+        choose = selection.for_diversity(config, selection.rule_of(config), distance)
+        assert compiled(choose)(jax.random.key(0), jnp.array(fitness), near).tolist() == [best] * 3
+
+
+def config_of_run(**selected) -> RunConfig:
+    train = TrainConfig(
+        num_populations=2,
+        num_members=3,
+        num_envs=3,
+        num_steps=4,
+        num_rounds=6,
+        rounds_per_chunk=3,
+        network=NetworkConfig(hidden=8, memory=8, recurrence="none"),
+        ppo=PPOConfig(num_epochs=1, num_minibatches=1),
+        selection=SelectionConfig(every=2, fitness="payoff", **selected),
+        heredity=HeredityConfig(kin_care=0.5, heritable=("care", "kin_care")),
+    )
+    return RunConfig(("prisoners_dilemma",), horizon=4, train=train)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_pictures_and_histories(tmp_path):
+    """Relatives are selfish no more, and what is inherited is told of every round."""
+    config = config_of_run(fraction=0.34, migrate_every=3)
+    summary = run.train(tmp_path / "run", config)
+    for name in ("family_tree", "inheritance", "picture"):
+        assert (tmp_path / "run" / f"{name.replace('picture', 'learning_curve')}.png").stat().st_size > 1000
+        assert str(tmp_path) in summary[name]
+    history = run.MetricsLog(tmp_path / "run").history()
+    assert history["parent"].shape == history["home"].shape == history["gene_care"].shape == (6, 2, 3)
+    assert (history["hyper_learning_rate"][1] != history["hyper_learning_rate"][0]).sum() == 2
+    assert ((history["parent"] != np.arange(3)).any((1, 2)) == [0, 1, 1, 1, 0, 1]).all()
+    assert (history["gene_kin_care"][0] == 0.5).all()
+    founder = pedigree.trace(history["parent"], history["home"]).founder
+    assert founder.shape == (7, 2, 3)
+
+
+@pytest.mark.slow
+def test_relatives_share():
+    """With a gene for kin, returns differ from payoffs as soon as there are relatives, and not before."""
+    program = config_of_run(fraction=0.34).program()
+    state = jax.jit(program.init)()
+    _, metrics = jax.jit(program.chunk)(state, program.situations)
+    apart = np.asarray(metrics["return"] != metrics["payoff"]).any((1, 2))
+    assert not apart[0] or (np.asarray(metrics["return"][0]) != metrics["payoff"][0]).any()
+    assert apart[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("diversity", ["sharing", "novelty"])
+def test_behaviour_decides_in_training(diversity):
+    config = config_of_run(diversity=diversity, nearest=1, fraction=0.34)
+    program = config.program()
+    _, metrics = jax.jit(program.chunk)(jax.jit(program.init)(), program.situations)
+    assert (np.asarray(metrics["parent"][1]) != np.arange(3)).sum() == 2
+
+
+@pytest.mark.slow
+def test_speed_is_told_of_generations_and_of_selection():
+    (row,) = bench_evolve.bench_evolve((2,), num_members=2, repeats=2)
+    assert (row["num_populations"], row["members"], row["rule"]) == (2, 4, "truncation")
+    for name in ("generations_per_s", "selections_per_s"):
+        assert 0 < row[f"{name}_min"] <= row[name] <= row[f"{name}_max"]
+    assert row["selection_share"] == pytest.approx(row["generations_per_s"] / row["selections_per_s"])
+    assert "selection" in bench.table([row], bench_evolve.COLUMNS)
+    with pytest.raises(UserError, match="populations: none given"):
+        bench_evolve.bench_evolve(())
+
+
+ON_DEVICES = """
+import dataclasses, json, re
+import jax, numpy as np
+from test_evolving import config_of_run
+
+COLLECTIVE = r"(all-reduce|all-gather|all-to-all|collective-permute|collective-broadcast|reduce-scatter)"
+
+def numbers(tree):
+    keys = lambda leaf: jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+    return [np.asarray(keys(leaf)) for leaf in jax.tree.leaves(tree)]
+
+def go(program, state):
+    shapes = jax.eval_shape(lambda: state)
+    chunk = jax.jit(program.chunk).lower(shapes, program.situations).compile()
+    return sorted(set(re.findall(COLLECTIVE, chunk.as_text()))), chunk(program.place(state), program.situations)
+
+told = {}
+for every in (0, 3):
+    config = config_of_run(fraction=0.34, migrate_every=every)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, num_populations=4))
+    program = config.program()
+    state = jax.jit(program.init)()
+    told[f"words_{every}"], spread = go(program, state)
+    told["devices"] = [program.devices, len(jax.tree.leaves(spread[0].population.mind)[0].sharding.device_set)]
+    _, whole = go(dataclasses.replace(program, devices=1), state)
+    told[f"same_{every}"] = all(
+        np.allclose(one, other, atol=1e-5, equal_nan=True) if one.dtype == np.float32 else (one == other).all()
+        for one, other in zip(numbers(spread), numbers(whole), strict=True)
+    )
+    if every == 0:
+        half = dataclasses.replace(config, train=dataclasses.replace(config.train, num_populations=2)).program()
+        second = jax.tree.map(lambda leaf: leaf[2:] if leaf.ndim else leaf, state)
+        _, alone = go(dataclasses.replace(half, devices=1), second)
+        part = spread[0].population, {name: value[:, 2:] for name, value in spread[1].items()}
+        own = alone[0].population, alone[1]
+        part = jax.tree.map(lambda leaf: leaf[2:], part[0]), part[1]
+        told["bits"] = all((a == b).all() for a, b in zip(numbers(part), numbers(own), strict=True))
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.slow
+def test_devices_that_hold_populations_speak_of_migrants_only():
+    """Two of them: what each computes is what it would alone, bit for bit, and what one for all would, but for how
+    sums over a larger batch are rounded."""
+    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    environment = os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(Path(__file__).parent), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_DEVICES], capture_output=True, text=True, env=environment, check=True
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {
+        "devices": [2, 2],
+        "words_0": [],
+        "words_3": ["collective-permute"],
+        "same_0": True,
+        "same_3": True,
+        "bits": True,
+    }
