@@ -226,12 +226,21 @@ def theirs(pair: Pair, settings: Settings) -> dict[str, Any]:
     command += ["--seconds", str(settings.seconds), "--seed", str(settings.seed)]
     command += ["--num-agents", str(pair.num_agents)] if pair.num_agents else []
     command += ["--checkout", settings.socialjax] if pair.peer == "socialjax" else []
+    return ask(command, settings.timeout)
+
+
+def ask(command: Sequence[str], timeout: float) -> dict[str, Any]:
+    """Run a runner and return its last line, which is JSON.
+
+    Raises:
+        PeerError: it failed, took longer than `timeout` seconds, or answered nothing.
+    """
     env = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     env |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}  # freed memory is kept, in their favour
     try:
-        done = subprocess.run(command, timeout=settings.timeout, capture_output=True, text=True, check=False, env=env)
+        done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False, env=env)
     except subprocess.TimeoutExpired:
-        raise PeerError(f"took longer than {settings.timeout:g} s.") from None
+        raise PeerError(f"took longer than {timeout:g} s.") from None
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing was said"]
         raise PeerError(f"failed with exit code {done.returncode}: {said[-1].strip()[:200]}")

@@ -1,13 +1,13 @@
-"""Measure learning with each memory: `python benchmarks/memories.py --num-steps 512 --seats 16`."""
+"""Measure learning with each memory: `python benchmarks/memories.py --num-steps 128 512`."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -18,20 +18,19 @@ from softsim.cli import run_script
 from softsim.learners.networks import NetworkConfig, memory_of, recurrent_policy
 from softsim.learners.ppo import Hyper, PPOConfig, ppo
 from softsim.report import format_table
-from softsim.types import Array, Percept, Policy, PyTree, Trajectory
+from softsim.train_config import HyperConfig
+from softsim.types import Array, Percept, Policy, PyTree, Trajectory, UserError
 
-MEMORIES = ("gru", "linear", "transformer", "none")
+Kind = Literal["gru", "linear", "transformer", "none"]
 OBSERVED, NUM_ACTIONS, NUM_AGENTS = 16, 5, 4
 EPISODE = 64  # mean steps
 
-HYPER = Hyper(*map(jnp.float32, (1e-4, 0.99, 0.95, 0.2, 0.01, 0.5, 0.5)))
-
 
 def measure(
-    memories: tuple[str, ...] = MEMORIES,
+    memories: tuple[Kind, ...] = get_args(Kind),
     num_steps: tuple[int, ...] = (512,),
     num_members: int = 4,
-    seats: int = 16,
+    seats: int = 8,
     width: int = 64,
     repeats: int = 9,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -49,10 +48,12 @@ def measure(
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
+    if repeats < 1:
+        raise UserError(f"repeats: {repeats}; it must be at least 1.")
     rows = []
     for steps in num_steps:
         for what, make in {"epoch": epoch, "memory": alone}.items():
-            runs = {name: make(name, width, num_members, seats, steps) for name in memories}
+            runs = {str(kind): make(kind, width, num_members, seats, steps) for kind in memories}
             sizes = {"num_steps": steps, "num_members": num_members, "seats": seats, "width": width}
             rows += [{"what": what} | row | sizes | of_machine() for row in by_turns(runs, repeats)]
     if out:
@@ -62,16 +63,15 @@ def measure(
         print(json.dumps({"rows": rows}))
 
 
-def epoch(name: str, width: int, num_members: int, seats: int, steps: int) -> tuple[Callable[..., Any], PyTree]:
+def epoch(kind: Kind, width: int, num_members: int, seats: int, steps: int) -> tuple[Callable[..., Any], PyTree]:
     """One epoch of PPO with the default network: the function, and what it is called with."""
     seen = jax.ShapeDtypeStruct((OBSERVED,), jnp.float32)
-    network: Any = NetworkConfig(hidden=width, memory=width, recurrence=name)  # ty: ignore
-    policy = recurrent_policy(network, NUM_ACTIONS, NUM_AGENTS, seen)
+    policy = recurrent_policy(NetworkConfig(hidden=width, memory=width, recurrence=kind), NUM_ACTIONS, NUM_AGENTS, seen)
     learner = ppo(policy, PPOConfig(num_epochs=1))
     keys = jax.random.split(jax.random.key(0), num_members)
     params = jax.jit(jax.vmap(policy.init))(keys)
     experience = jax.jit(jax.vmap(lambda key: imagine(key, policy, seats, steps)))(keys)
-    hyper = jax.tree.map(lambda number: jnp.full(num_members, number), HYPER)
+    hyper = Hyper(**{name: jnp.full(num_members, number) for name, number in asdict(HyperConfig()).items()})
     update = jax.vmap(lambda *inputs: learner.update(*inputs)[:2])
     return update, (keys, hyper, params, jax.vmap(learner.init)(params), experience)
 
@@ -102,10 +102,9 @@ def imagine(key: Array, policy: Policy, seats: int, steps: int) -> Trajectory:
     )
 
 
-def alone(name: str, width: int, num_members: int, seats: int, steps: int) -> tuple[Callable[..., Any], PyTree]:
+def alone(kind: Kind, width: int, num_members: int, seats: int, steps: int) -> tuple[Callable[..., Any], PyTree]:
     """A memory reading whole sequences, and the gradient of that: the function, and what it is called with."""
-    network: Any = NetworkConfig(hidden=width, memory=width, recurrence=name)  # ty: ignore
-    memory = memory_of(network)
+    memory = memory_of(NetworkConfig(hidden=width, memory=width, recurrence=kind))
     run: Any = memory.apply
     key_init, key_see, key_forget = jax.random.split(jax.random.key(0), 3)
     seen = jax.random.normal(key_see, (num_members, seats, steps, width))

@@ -225,7 +225,8 @@ def advance(table: rollout.Table, params: PyTree, running: Running) -> Running:
     action = action.reshape(1, table.num_envs, world.num_agents)
     resets = running.resets + rollout.happens_anywhere(play.timestep.last).astype(jnp.int32)
     seen = running.seen + add_up(play.timestep.observation)
-    state, timestep = rollout.advance(table, key_world[None], params, play, action)
+    key_world = jax.random.split(key_world, table.num_envs)
+    state, timestep = rollout.advance(table, key_world, params, play, action)
     return Running(key[None], rollout.Play(state, timestep, play.memory, play.seen), seen, resets)
 
 

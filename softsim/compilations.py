@@ -6,6 +6,7 @@ write to the folder can run code here: its files hold machine code, and a pickle
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -27,10 +28,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
 def folder_of_user() -> Path | None:
-    """Make a folder which only the user can read and write; nothing if it cannot be made, or JAX's own cache is on."""
-    settings: Any = jax.config
-    if settings.jax_compilation_cache_dir:
-        return None
+    """Make a folder which only the user can read and write; nothing if it cannot be made."""
     folder = Path.home() / ".cache" / "softsim" / "compiled"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,7 +41,7 @@ class Shelf:
     """The compiled programs of one run: each under what it computes, and a note, under the run's name, where it is.
 
     So equal programs of several runs are compiled once, and a run that was here before need not ask what it computes.
-    JAX's cache is not to be on beside it: what comes from there does not work once written again (jaxlib 0.10.2, CPU).
+    Where JAX's own cache is on, that one is used instead.
 
     Args:
         folder: where they are kept; if there is none, every program is compiled anew.
@@ -52,9 +50,11 @@ class Shelf:
     """
 
     def __init__(self, folder: Path | None = None, config: Any = None, devices: int = 1):
-        self.folder, self.devices = folder, devices
-        self.machine = digest(surroundings()) if folder else ""
-        self.run = digest([config, code(), self.machine]) if folder else ""
+        settings: Any = jax.config
+        # What comes from JAX's cache does not work once it is written again (jaxlib 0.10.2 on a CPU).
+        self.folder, self.devices = None if settings.jax_compilation_cache_dir else folder, devices
+        self.machine = digest(surroundings()) if self.folder else ""
+        self.run = digest([config, code(), self.machine]) if self.folder else ""
 
     def ready(self, name: str, lower: Callable[[], jax.stages.Lowered]) -> jax.stages.Compiled:
         """Take a program from the shelf, or compile what `lower` gives and put it there.
@@ -115,21 +115,20 @@ def read(path: Path) -> bytes:
 
 def write(path: Path, content: bytes) -> None:
     """Write a file with its digest, if that can be done, and remove those that were not used for longest."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         unfinished.write_bytes(hashlib.sha256(content).digest() + content)
         unfinished.replace(path)
         for old in sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime)[:-ROOM]:
             old.unlink(missing_ok=True)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
 
 
 def code() -> str:
     """SHA-256 of this library."""
     sha = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        sha.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        sha.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return sha.hexdigest()
 
 

@@ -42,14 +42,15 @@ def player_and_learner(
     Raises:
         UserError: they cannot go together.
     """
-    seen, codes = observed(world, situations), getattr(world, "symbol_codes", ())
+    codes = getattr(world, "symbol_codes", ())
     if config.learner in ("q", "vdn"):
         if policy is not None or learner is not None:
             raise UserError(f"learner: {config.learner!r} brings a policy and a learner with it; none can be given.")
+        seen = observed(world, situations)
         player = value_policy(config.network, world.num_actions, world.num_agents, seen, codes)
         team = world.num_agents if config.learner == "vdn" else 1
         return player.policy, q_learning(player, config.ppo, team)
     policy = policy or default_policy(config.network, world, situations, num_scripted)
     if config.learner == "mappo":
-        policy = judged_centrally(policy, config.network, world.num_agents, seen, codes)
+        policy = judged_centrally(policy, config.network, world.num_agents, observed(world, situations), codes)
     return policy, learner or ppo(policy, config.ppo)

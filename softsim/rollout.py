@@ -146,7 +146,8 @@ def of_environments(table: Table, key: Array) -> Array:
 
 def begin(table: Table, key: Array, params: PyTree) -> Play:
     """Reset all environments and memories. `key` is [N]; `params` has leaves [N * E, ...]."""
-    key_reset, key_wake = key, fold_each(key, table.num_envs)
+    # The environments have the first keys that a key splits into; this is the next.
+    key_reset, key_wake = key, fold_each(key, jnp.int32(table.num_envs))
     state, timestep = jax.vmap(table.world.reset)(of_environments(table, key_reset), params)
     key_member = of_members(key_wake, table.num_members)
     key_seat = jax.vmap(jax.vmap(lambda key: jax.random.split(key, table.num_places // table.num_members)))(key_member)
@@ -229,8 +230,8 @@ RESETS, LEAST_RESETS = 16, 16
 
 
 def advance(table: Table, key: Array, params: PyTree, play: Play, action: Array) -> tuple[PyTree, Timestep]:
-    """Step every environment, and reset those whose episode is over instead. `key` is [N], `action` [N, E, A]."""
-    given = of_environments(table, key), params, action.reshape(-1, table.world.num_agents), play.state, play.timestep
+    """Step every environment, and reset those whose episode is over instead. `key` is [N * E], `action` [N, E, A]."""
+    given = key, params, action.reshape(-1, table.world.num_agents), play.state, play.timestep
     size, block = play.timestep.last.size, block_size(table)
     if block == size:
         return advance_all(table.world, *given)
@@ -280,18 +281,19 @@ def unroll(
     num_agents, num_learners = table.world.num_agents, table.num_learners
     learners = seating.place[:, :num_learners]
     fold_all = lambda leaf: fold(leaf, table.num_populations)  # noqa: E731
+    per_seat = lambda leaf: to_seats(leaf, learners)  # noqa: E731
 
-    def per_seat(leaf):
-        return to_seats(leaf, learners)
+    def draw(t):
+        key_act, key_world = split_each(fold_each(key, t), 2)
+        return draw_uniform(key_act, seating.place.shape[1:]), of_environments(table, key_world)
 
-    def step(running, t):
-        play, ledger, foresight = running
-        act_key, world_key = split_each(fold_each(key, t), 2)
+    def step(running, drawn):
+        (play, ledger, foresight), (uniform, key_world) = running, drawn
         timestep = play.timestep
         percept = perceive(table, timestep, seating)
         memory, output = think(table, minds, play.memory, percept)
         log_prob = categorical.log_probs(output.logits, percept.action_mask)
-        action = categorical.sample(draw_uniform(act_key, seating.place.shape[1:]), log_prob)
+        action = categorical.sample(uniform, log_prob)
 
         actions = to_places(action, seating.seat, num_agents)
         truths = to_places(log_prob, seating.seat, num_agents)
@@ -306,7 +308,7 @@ def unroll(
             per_seat(of_others(truths)), per_seat(of_others(frequency(play.seen, actions))),
         )  # fmt: skip
 
-        state, following = advance(table, world_key, params, play, actions)
+        state, following = advance(table, key_world, params, play, actions)
         mask = fold_all(following.action_mask).astype(jnp.float32)
         taken = jax.nn.one_hot(actions, mask.shape[-1]) * chooses[..., None]
         seen = jnp.where(fold_all(following.first)[..., None, None], mask, play.seen + taken)
@@ -331,7 +333,9 @@ def unroll(
 
     carry = jax.tree.map(lambda leaf: leaf[:, :num_learners], play.memory[0])
     running = (play, *empty_sums(table, learners.shape, play.timestep))
-    (play, ledger, foresight), rows = jax.lax.scan(step, running, jnp.arange(num_steps))
+    # For all steps at once: for a few environments, a draw costs a CPU nearly what one for all steps does.
+    drawn = jax.vmap(draw)(jnp.arange(num_steps))
+    (play, ledger, foresight), rows = jax.lax.scan(step, running, drawn)
 
     # The percept after the last action is judged too: what follows it is bootstrapped from there.
     percept = perceive(table, play.timestep, seating)

@@ -152,7 +152,8 @@ def train(
     prepare(folder, config)
     log, checkpoints = MetricsLog(folder), folder / "checkpoints"
 
-    init = jax.jit(program.init).trace()
+    root = jax.random.key(config.train.seed)
+    init = jax.jit(program.init).trace(root)
     restored = checkpoint.restore(checkpoints, init.out_info)
     done, state, path = restored if restored else (0, None, None)
     log.forget_after(done)
@@ -161,7 +162,7 @@ def train(
     shelf = Shelf(compiled, config.as_json(), program.devices)
     chunk = jax.jit(program.chunk, donate_argnums=0)
     advance = shelf.ready("chunk", lambda: chunk.lower(init.out_info, program.situations))
-    state = program.place(shelf.ready("init", init.lower)() if state is None else state)
+    state = program.place(shelf.ready("init", init.lower)(root) if state is None else state)
     compile_seconds = time.perf_counter() - before
     at_random = random_return(program, shelf)
 

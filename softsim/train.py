@@ -60,11 +60,15 @@ class Program:
     past: PyTree | None = None  # leaves [Z, ...]   members of the league, instead of a population's own past
     devices: int = 1  # that hold the populations, each as many
 
-    def init(self) -> TrainState:
-        """Found all populations; population n draws from `fold_in(key(seed), n)`."""
+    def init(self, root: Array | None = None) -> TrainState:
+        """Found all populations; population n draws from `fold_in(root, n)`, where the root is by default `key(seed)`.
+
+        Seeds as arguments spare a compilation for each.
+        """
         config = self.config
         number = jnp.arange(config.num_populations)
-        key = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(config.seed), n))(number)
+        root = jax.random.key(config.seed) if root is None else root
+        key = jax.vmap(lambda n: jax.random.fold_in(root, n))(number)
         hyper = Hyper(**{field: jnp.float32(value) for field, value in dataclasses.asdict(config.hyper).items()})
         found = functools.partial(
             population.found,

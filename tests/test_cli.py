@@ -284,6 +284,13 @@ def test_unknown_names_suggest_the_nearest(arguments, said, capsys):
     assert said in refused(arguments, capsys)
 
 
+def test_a_name_that_is_no_choice_is_refused_with_the_choices(tmp_path, capsys):
+    folder = tmp_path / "run"
+    printed = refused([*TINY, "--selection.fitness", "fame", "--run", str(folder), "--quiet"], capsys)
+    assert all(word in printed for word in ("selection.fitness", "fame", "reward", "payoff"))
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -312,7 +319,6 @@ def test_unknown_names_suggest_the_nearest(arguments, said, capsys):
         ("--selection.fraction 0.6", "fraction"),
         ("--selection.fraction nan", "fraction"),
         ("--selection.mutation -1", "mutation"),
-        ("--selection.fitness fame", "fame"),
         ("--hyper.learning-rate nan", "learning_rate"),
         ("--hyper.gamma 2", "gamma"),
         ("--hyper.clip -1", "clip"),

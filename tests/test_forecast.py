@@ -57,7 +57,7 @@ def test_every_weight_counts_in_acting_and_in_every_epoch():
 def test_a_dry_run_makes_no_run(told, tmp_path, monkeypatch, capsys):
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(forecast, "forecast", lambda config: asked.append(config) or told)
+    monkeypatch.setattr(forecast, "forecast", lambda config, compiled: asked.append(config) or told)
     main(["train", "--preset", "dilemma", "--num-populations", "3", "--dry-run", "--no-compile-cache", "--json"])
     text, row = capsys.readouterr().out.rstrip().rsplit("\n", 1)
     assert [config.train.num_populations for config in asked] == [3]

@@ -19,7 +19,7 @@ from softsim.population import Lineage, Population, Selection
 from softsim.types import Learner
 
 FIELDS = [field.name for field in dataclasses.fields(Hyper)]
-BOUNDED = ("gamma", "gae_lambda")  # said here anew: what mutates is their distance to 1
+BOUNDED = ("gamma", "gae_lambda", "epsilon_decay")  # said here anew: what mutates is their distance to 1
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 seat = compiled(population.seat, static_argnums=(1, 2))
 numbers = Selection(jnp.float32(0.25), jnp.float32(0.75), jnp.float32(0.0))
@@ -134,7 +134,7 @@ def test_a_share_of_members_is_that_share(size):
 
 
 def test_hypers_mutate_by_exactly_the_step():
-    """Up or down by a factor 1.25, each about as often; gamma and lambda by their distance to 1."""
+    """Up or down by a factor 1.25, each about as often; what is bounded by its distance to 1."""
     ups = 0
     for seed in range(20):
         before, after = choose(np.arange(8.0), fraction=0.5, mutation=0.25, seed=seed)

@@ -525,7 +525,7 @@ def test_blocks_of_environments_advance_as_all_together(block, parts, monkeypatc
 
     def advance():
         run = compiled(lambda *given: rollout.advance(table, *given))
-        return run(jax.random.split(jax.random.key(2), 1), params, play, action)
+        return run(jax.random.split(jax.random.key(2), 12), params, play, action)
 
     together = advance()
     monkeypatch.setattr(type(world), "block", block)

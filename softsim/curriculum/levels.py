@@ -55,7 +55,7 @@ def start(config: CurriculumConfig, sampler: Sampler, num_members: int) -> Level
 
 
 def priorities(score: Array, played: Array, now: Array, temperature: Array, staleness: Array) -> Array:
-    """Probability, [B] float32, that each level is the one replayed (Jiang et al. 2021, section 3).
+    """Probability, [B] float32, that each level is the one replayed (Jiang et al. 2021, arXiv 2010.03934).
 
     `(1 - staleness) r**(-1 / temperature) / sum + staleness (now - played) / sum`, where rank r is 1 and the number of
     levels of a better score: equals have equal ranks. Where none is stale, all are alike. No level, no probability.

@@ -14,8 +14,6 @@ def creates_value(game: Game) -> bool:
     mix that takes nothing on balance and pays is found, if there is one, by linear programming. What grows by itself
     is not counted: eating it uses up the item that grew.
     """
-    from scipy.optimize import linprog
-
     rows, pays = [], []
     things: dict[tuple[str, str], int] = {}
 
@@ -37,6 +35,15 @@ def creates_value(game: Game) -> bool:
     for column, row in enumerate(rows):
         for thing, amount in row:
             balance[thing, column] += amount
+    possible = np.ones(len(rows), bool)
+    for _ in rows:  # what uses up a thing that nothing possible makes is in no such mix
+        made = (balance[:, possible] > 0).any(1, keepdims=True)
+        possible &= ~((balance < 0) & ~made).any(0)
+    if not (np.array(pays)[possible] > 0).any():
+        return False
+
+    from scipy.optimize import linprog  # slow to import, and seldom needed
+
     found = linprog(-np.array(pays), A_ub=-balance, b_ub=np.zeros(len(balance)), bounds=(0.0, 1.0), method="highs")
     return bool(found.success and -found.fun > 1e-6)
 

@@ -5,8 +5,6 @@ A sequence gives what its steps give one by one, and as little of it as can be i
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import flax.linen as nn
@@ -97,10 +95,10 @@ LONGEST = 1000.0
 class LinearRecurrence(Memory):
     """Gated linear recurrence, unit by unit: h' = (1 - s^2) h + s n, where s in (0, 1) and n depend on what is seen.
 
-    As in the RG-LRU (De et al. 2024, arXiv 2402.19427, eq. 1-4), what is written grows as what is kept shrinks, so
-    that the size of h stays the same at every s: to first order in s^2 its root of 1 - a^2 is our s. What is recalled
-    is h times a gate of what is seen (ibid., section 2.2). Nothing in a step depends on h but the product, so that
-    steps compose and a sequence needs no loop. The carry is h, [width] float32.
+    As in the RG-LRU (De et al. 2024, arXiv 2402.19427, section 2.4), less is written where more is kept, so that h is
+    of the same size at every speed: where a = 1 - s^2 is kept, its sqrt(1 - a^2) is between s and sqrt(2) s. What is
+    recalled is h times a gate of what is seen (ibid., section 2.3). Nothing in a step depends on h but the product, so
+    that steps compose and a sequence needs no loop. The carry is h, [width] float32.
     """
 
     def setup(self):
@@ -168,114 +166,6 @@ def scan_backward(saved: tuple[Array, Array, Array], slope: Array) -> tuple[Arra
 
 
 linear_scan.defvjp(scan_forward, scan_backward)
-
-
-class TransformerWindow(Memory):
-    """One gated transformer block over the last `window` percepts (GTrXL: Parisotto et al. 2020, arXiv 1910.06764).
-
-    Layers are normalised before attention and before the feed-forward part, not after, and each part comes in by a
-    gated recurrent unit that at first lets little of it through. Positions are told apart by a learned bias for each
-    lag and head, added to the scores. The carry holds the keys and values of the window, [window, 2 * width] float32,
-    oldest first, and how many of them are of this memory, [] int32.
-    """
-
-    window: int  # percepts, the present one included
-    heads: int
-
-    def setup(self):
-        self.embed = nn.Dense(self.width, dtype=self.kind)
-        self.before_attention = nn.LayerNorm()
-        self.query = nn.Dense(self.width, dtype=self.kind)
-        self.key_value = nn.Dense(2 * self.width, dtype=self.kind)
-        self.attended = nn.Dense(self.width, dtype=self.kind)
-        self.lag_bias = self.param("lag_bias", nn.initializers.zeros, (self.heads, self.window), jnp.float32)
-        self.admit_attended = Gate(self.width, self.kind)
-        self.before_thought = nn.LayerNorm()
-        self.think = nn.Dense(2 * self.width, dtype=self.kind)
-        self.thought = nn.Dense(self.width, dtype=self.kind)
-        self.admit_thought = Gate(self.width, self.kind)
-
-    def start(self) -> PyTree:
-        return jnp.zeros((self.window, 2 * self.width), jnp.float32), jnp.int32(0)
-
-    def __call__(self, carry: PyTree, seen: Array, forget: Array) -> tuple[PyTree, Array]:
-        past, held = carry
-        stream, query, now = self.look(seen)
-        past = jnp.concatenate([past[1:], now[None]])
-        held = jnp.minimum(jnp.where(forget, 0, held) + 1, self.window)
-        return (past, held), self.finish(stream, attend(self.lag_bias, query[None], past, held[None])[0])
-
-    def sequence(self, carry: PyTree, seen: Array, forget: Array) -> Array:
-        past, held = carry
-        stream, query, now = self.look(seen)
-        time = jnp.arange(forget.size, dtype=jnp.int32)
-        held = 1 + time - jax.lax.cummax(jnp.where(forget, time, -held))
-
-        # Blocks as long as the window: each needs the one before it and itself, and all are looked at at once.
-        blocks = math.ceil(forget.size / self.window)
-        missing = blocks * self.window - forget.size
-
-        def cut(leaf):
-            leaf = jnp.concatenate([leaf, jnp.zeros((missing, *leaf.shape[1:]), leaf.dtype)])
-            return leaf.reshape(blocks, self.window, *leaf.shape[1:])
-
-        own = cut(now)
-        past = jnp.concatenate([jnp.concatenate([past[None], own[:-1]]), own], 1)
-        attended = jax.vmap(functools.partial(attend, self.lag_bias))(cut(query), past, cut(held))
-        return self.finish(stream, attended.reshape(-1, self.width)[: forget.size])
-
-    def look(self, seen: Array) -> tuple[Array, Array, Array]:
-        """The stream [..., width], its query [..., width], and its key and value [..., 2 * width]."""
-        stream = self.embed(seen).astype(jnp.float32)
-        normal = self.before_attention(stream)
-        return stream, self.query(normal), self.key_value(normal).astype(jnp.float32)
-
-    def finish(self, stream: Array, attended: Array) -> Array:
-        """Admit what was attended to, [..., width], into the stream, and then what is made of it."""
-        stream = self.admit_attended(stream, nn.relu(self.attended(attended)))
-        thought = nn.relu(self.thought(nn.relu(self.think(self.before_thought(stream)))))
-        return self.admit_thought(stream, thought)
-
-
-def attend(lag_bias: Array, query: Array, past: Array, held: Array) -> Array:
-    """Let queries [Q, width] look at keys and values `past` [L, 2 * width], whose last is of the last query's time.
-
-    Args:
-        lag_bias: [heads, window] float32, added to the scores of keys so many percepts ago.
-        held: [Q] int32   percepts, up to the one of each query, that its memory goes back.
-
-    Returns:
-        [Q, width].
-    """
-    (heads, window), (num_queries, length) = lag_bias.shape, (query.shape[0], past.shape[0])
-    split = lambda leaf: leaf.astype(query.dtype).reshape(leaf.shape[0], heads, -1)  # noqa: E731
-    query, key, value = map(split, (query, *jnp.split(past, 2, -1)))
-    lag = length - num_queries + jnp.arange(num_queries)[:, None] - jnp.arange(length)[None]  # [Q, L]
-    score = jnp.einsum("qhd,khd->hqk", query, key).astype(jnp.float32) / math.sqrt(query.shape[-1])
-    score = score + lag_bias[:, jnp.clip(lag, 0, window - 1)]
-    seen = (lag >= 0) & (lag < jnp.minimum(held, window)[:, None])
-    # Not minus infinity: rows beyond the sequence's end see nothing, and their gradient is to be 0.
-    weight = nn.softmax(jnp.where(seen[None], score, jnp.finfo(jnp.float32).min))
-    return jnp.einsum("hqk,khd->qhd", weight.astype(query.dtype), value).reshape(num_queries, -1)
-
-
-class Gate(nn.Module):
-    """Admit y [..., width] into the stream x by a gated recurrent unit, little of it at first (GTrXL, section 3.2)."""
-
-    width: int
-    kind: Any  # dtype of matrix products
-
-    @nn.compact
-    def __call__(self, x: Array, y: Array) -> Array:
-        closed = 2.0  # b_g (ibid., table 7)
-        of_y = nn.Dense(3 * self.width, use_bias=False, dtype=self.kind, name="of_y")(y).astype(jnp.float32)
-        of_x = nn.Dense(2 * self.width, use_bias=False, dtype=self.kind, name="of_x")(x).astype(jnp.float32)
-        reset_y, update_y, new_y = jnp.split(of_y, 3, -1)
-        reset_x, update_x = jnp.split(of_x, 2, -1)
-        update = nn.sigmoid(update_y + update_x - closed)
-        again = nn.Dense(self.width, use_bias=False, dtype=self.kind, name="of_reset_x")
-        new = jnp.tanh(new_y + again(nn.sigmoid(reset_y + reset_x) * x).astype(jnp.float32))
-        return (1.0 - update) * x + update * new
 
 
 class LastingMemory(Memory):

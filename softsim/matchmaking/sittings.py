@@ -39,10 +39,10 @@ def exchange(key: Array, sitting: Array, stays: Array) -> Array:
 def assortative(key: Array, assortment: Array, kin: Array, num_envs: int, num_agents: int) -> Array:
     """Seat like with like at a share of the tables, and all others at random.
 
-    Every table is first given to kin alone: each kind has as many tables as its members have seats, and they sit there
-    at random. A table stays so with probability `assortment`, each independently; the rest exchange all their seats.
-    So the chance of kin beside one is `assortment`, plus what is left times the chance of it in the exchange: with t
-    of the E tables a kind's, and n in the exchange, that is `(A - 1 + (n - 1) A (t - 1) / (E - 1)) / (n A - 1)`.
+    Every table is first given to kin alone: each kind fills its tables, at which its members sit at random. A table
+    stays so with probability `assortment`, each independently; at the rest all exchange places. So the chance of kin
+    beside one is `assortment`, plus what is left times the chance of it in the exchange: with t of the E tables a
+    kind's, and n in the exchange, that is `(A - 1 + (n - 1) A (t - 1) / (E - 1)) / (n A - 1)`.
 
     Args:
         assortment: [] float32 from 0 to 1. kin: [M] int32 who is alike; M divides `num_envs`.

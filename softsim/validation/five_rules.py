@@ -7,8 +7,8 @@ growth rate of cooperators changes sign (Nowak 2006, Science 314:1560), and bise
   invasion of a population that reciprocates by a few who always defect, all else at a share of one half, though there
   any share gives the same. Groups: the matrix of Nowak's table, n = 50 in each of m = 200.
 - `*_agents`: in populations of 10,000, half of them cooperators. Members meet, get what they get, and all are replaced
-  by children of parents drawn in proportion to payoff (`evolution.proportional`); growth is the mean change of the
-  share of cooperators in that one generation, over many generations with keys of their own, the same for all strengths.
+  by children of parents drawn in proportion to payoff above the least there is (`evolution.proportional`); growth is
+  the mean change of the share of cooperators in that one generation, over many with keys of their own.
   Kin: with probability r one meets one's own kind, else anybody. Direct: matches in `MatrixWorld` against residents who
   play tit for tat. Indirect: a resident gives unless it knows, with probability q, that one defects. Sharing:
   `MatrixWorld` adds up rewards with weights s for oneself and 1 - s for the other. Network: a ring on which every
@@ -74,16 +74,16 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     say("mean fields and chains done")
 
     num_runs = 2 * moran.SLOTS if small else 40 * moran.SLOTS
-    circle, key = cycle(20), jax.random.key(2006)
+    circle = cycle(20)
     fitness = moran.giving(circle, even, 1.0, 0.1)
-    fixed = moran.fixation(jax.random.fold_in(key, 0), moran_death_birth(), circle, fitness, num_runs)
+    fixed = moran.fixation(jax.random.key(2006), moran_death_birth(), circle, fitness, num_runs)
     figures["network_fixation"] = within(fixed, 1 / 20, 4.0 * float(np.sqrt(1 / 20 * 19 / 20 / num_runs)))
     say(f"ring of 20: {fixed:.4f} of {num_runs} runs fixed at b = {even:.4f}")
 
     targets = TARGETS | {"network": (MEMBERS - 2) / (MEMBERS / 2 - 2)}
     for number, (name, target) in enumerate(targets.items(), 1):
-        generations = (100 if name == "direct" else 400) // (20 if small else 1)
-        growth = agents(name, generations, jax.random.fold_in(key, number))
+        generations = (40 if name == "direct" else 400) // (10 if small else 1)
+        growth = agents(name, generations, number)
         found = critical(growth, LARGEST[name], 12)
         figures[f"{name}_agents"] = within(found, target, (0.1 if small else 0.02) * target)
         say(f"{name}: {found:.4f} among {MEMBERS} agents, {target:.4f} on paper")
@@ -151,12 +151,16 @@ def pairwise(weight: Array) -> Sharing:
     return Sharing(weight * own + (1 - weight) * (1 - own), nothing, nothing, nothing[0])
 
 
-def agents(name: str, generations: int, key: Array) -> Callable[[float], Array]:
-    """Growth of cooperators among `MEMBERS` agents, averaged over generations, by the strength of a rule."""
+def agents(name: str, generations: int, number: int) -> Callable[[float], Array]:
+    """Growth of cooperators among `MEMBERS` agents, averaged over generations, by the strength of a rule.
+
+    Every strength is tried with the same draws, those of `fold_in(key(2006), number)`.
+    """
     meet = {"kin": kin, "direct": direct, "indirect": indirect, "sharing": sharing, "network": network}
 
     @jax.jit
     def growth(strength):
+        key = jax.random.fold_in(jax.random.key(2006), number)
         if name == "group":
             return by_levels(key, jnp.float32(strength), generations)
         return average(functools.partial(one_generation, meet[name]), key, jnp.float32(strength), generations)
@@ -221,7 +225,8 @@ def direct(key: Array, continuation: Array) -> tuple[Array, Array, Structure]:
     key, key_reset = jax.random.split(key)
     state, timestep = jax.vmap(world.reset, in_axes=(0, None))(jax.random.split(key_reset, MEMBERS), params)
     start = key, jnp.ones(MEMBERS, bool), state, timestep.observation.move, jnp.zeros(MEMBERS)
-    return kind, jax.lax.while_loop(lambda carry: carry[1].any(), play_round, start)[-1], crowd
+    payoff = jax.lax.while_loop(lambda carry: carry[1].any(), play_round, start)[-1]
+    return kind, payoff - (BENEFIT - COST), crowd
 
 
 def sharing(key: Array, weight: Array) -> tuple[Array, Array, Structure]:

@@ -98,7 +98,7 @@ def fixation(
     slot = Slot(jax.vmap(_mutant, in_axes=(None, 0))(structure, place), nothing, nothing)
     while (np.asarray(slot.done) < quota).any():
         key, key_chunk = jax.random.split(key)
-        slot = program(jax.random.split(key_chunk, SLOTS), slot)
+        slot = program(key_chunk, slot)
     return int(slot.fixed.sum()) / num_runs
 
 
@@ -118,9 +118,9 @@ def _mutant(structure: Structure, place: Array) -> Array:
 def _advance(
     choose: Choose, structure: Structure, fitness: Callable[[Array], Array], quota: int, key: Array, slot: Slot
 ) -> Slot:
-    """Go on by `CHUNK` events in every slot; keys are [SLOTS]."""
+    """Go on by `CHUNK` events in every slot."""
 
-    def event(slot, key):
+    def event(slot: Slot, key: Array) -> Slot:
         key_choose, key_place = jax.random.split(key)
         kind = inherit(choose(key_choose, fitness(slot.kind), structure), slot.kind)
         mutants = kind.sum(dtype=jnp.int32)
@@ -128,9 +128,9 @@ def _advance(
         decided = fixed | (mutants == 0)
         counts = decided & (slot.done < quota)
         fresh = _mutant(structure, jax.random.randint(key_place, (), 0, structure.num_members))
-        return Slot(jnp.where(decided, fresh, kind), slot.done + counts, slot.fixed + (counts & fixed)), None
+        return Slot(jnp.where(decided, fresh, kind), slot.done + counts, slot.fixed + (counts & fixed))
 
-    def advance(key, slot):
-        return jax.lax.scan(event, slot, jax.random.split(key, CHUNK))[0]
+    def events(slot: Slot, key: Array) -> tuple[Slot, None]:
+        return jax.vmap(event)(slot, jax.random.split(key, SLOTS)), None
 
-    return jax.vmap(advance)(key, slot)
+    return jax.lax.scan(events, slot, jax.random.split(key, CHUNK))[0]

@@ -14,8 +14,8 @@ import pytest
 from softsim.envs import GRID_GAMES, Beam, Cell, Enter, Game, Growth, Rule, Struck, compile_games, declare, make, names
 from softsim.envs.vocabulary import NUM_SYMBOLS
 from softsim.learners.networks import NetworkConfig
-from softsim.rollout import Table, begin, seating_of, unroll
 from softsim.minds import default_policy
+from softsim.rollout import Table, begin, seating_of, unroll
 from softsim.train import TrainConfig, assemble
 
 traces: collections.Counter = collections.Counter()

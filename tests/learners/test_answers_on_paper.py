@@ -99,10 +99,12 @@ def test_hamiltons_rule(relatedness, cooperates):
 
 
 def test_matching_pennies_stays_mixed():
-    """Every pure choice is exploited: learners circle around one half and do not freeze."""
+    """Every pure choice is exploited: learners circle around one half, each population at its own pace, and do not
+    freeze."""
     pennies = np.float32([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]])
     first_move, entropy = learn(pennies)
-    assert np.abs(first_move[20:].mean((0, 2)) - 0.5).max() < 0.1
+    assert np.abs(first_move[20:].mean() - 0.5) < 0.05
+    assert np.abs(first_move[20:].mean((0, 2)) - 0.5).max() < 0.2
     assert entropy[20:].mean() > 0.25
 
 

@@ -15,6 +15,8 @@ from softsim import HyperConfig, NetworkConfig, PPOConfig, TrainConfig, UserErro
 from softsim.envs import make
 from softsim.learners import memory as memories
 from softsim.learners.networks import memory_of
+from softsim.learners.transformer import Gate
+from softsim.types import Timestep
 
 HIDDEN, T = 5, 12
 SMALL = NetworkConfig(hidden=HIDDEN, memory=6, heads=2)
@@ -179,7 +181,7 @@ def test_new_linear_units_forget_after_two_to_a_thousand_steps():
 
 def test_a_new_transformer_lets_little_through():
     """Its gates are open to sigmoid(-2) of what is new, where neither side has a say."""
-    gate: Any = memories.Gate(4, jnp.float32)
+    gate: Any = Gate(4, jnp.float32)
     x, y = jnp.array([1.0, -2.0, 0.5, 0.0]), jnp.ones(4)
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes_of(gate, x, y))
     np.testing.assert_allclose(compiled(gate.apply)(params, x, y), (1.0 - 1.0 / (1.0 + np.exp(2.0))) * x, rtol=1e-6)
@@ -233,6 +235,45 @@ def test_a_window_beyond_the_unroll_ends_the_command_with_2(capsys):
     assert stopped.value.code == 2
     assert said.err.count("\n") == 1
     assert "network.window: 129" in said.err
+
+
+@dataclasses.dataclass(frozen=True)
+class Bandit:
+    """One of two arms pays, always the same in one place; an episode is one pull, and then its outcome is shown."""
+
+    num_agents: int = 1
+    num_actions: int = 2
+
+    def reset(self, key, params):
+        return jnp.int32(0), self.show(jnp.zeros(2), jnp.float32(0.0), True)
+
+    def step(self, key, params, state, action):
+        reward = (action[0] == params).astype(jnp.float32)
+        return state + 1, self.show(jax.nn.one_hot(action[0], 2) * (2.0 * reward - 1.0), reward, False)
+
+    def show(self, outcome, reward, first) -> Timestep:
+        everyone = jnp.ones(1, bool)
+        return Timestep(
+            outcome[None], reward[None], reward[None], jnp.ones(1), everyone, jnp.ones((1, 2), bool),
+            first=jnp.bool_(first), last=jnp.bool_(not first), events=jnp.zeros((1, 0), jnp.int32),
+        )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_one_episode_taught_is_used_in_the_next():
+    """Over trials of eight pulls the first is a guess and the rest are known: 15 / 16 at best, and else one half."""
+    returns = {}
+    for episodes in (1, 8):
+        network = NetworkConfig(16, 16, recurrence="linear", episodes_per_memory=episodes)
+        config = TrainConfig(
+            num_members=2, num_envs=64, num_steps=16, num_rounds=60, rounds_per_chunk=60, network=network,
+            ppo=PPOConfig(num_epochs=2, num_minibatches=4), hyper=HyperConfig(learning_rate=1e-2, gamma=0.0),
+        )  # fmt: skip
+        program = assemble(config, Bandit(), jnp.arange(2, dtype=jnp.int32))
+        _, metrics = jax.jit(program.chunk)(jax.jit(program.init)(), program.situations)
+        returns[episodes] = np.asarray(metrics["return"])[-5:].mean((0, 1))
+    np.testing.assert_allclose(returns[1], 0.5, atol=0.1)
+    assert returns[8].min() > 0.9
 
 
 @pytest.mark.slow
