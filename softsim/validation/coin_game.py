@@ -58,9 +58,10 @@ Chunk = Callable[[TrainState, PyTree], tuple[TrainState, dict[str, Any]]]
 def run(small: bool, say: Say) -> dict[str, Figure]:
     """Play the anchors, then let learners play."""
     figures: dict[str, Figure] = {}
+    play = play_pairs(64 if small else 512)
     for version, one_coin in VERSIONS.items():
         situations = stacked(coin_params(one_coin, horizon=10**6, may_stay=True))
-        figures |= anchors(version, situations, 64 if small else 512)
+        figures |= anchors(version, *play(situations))
         say(f"{version}: scripted pairs played")
     program = learners(small)
     chunk = jax.jit(program.chunk)
@@ -80,10 +81,9 @@ def stacked(params: CoinParams) -> CoinParams:
 # ---- Anchors -------------------------------------------------------------------------------------------------------
 
 
-def anchors(version: str, situations: CoinParams, tables: int) -> dict[str, Figure]:
-    """Play all pairs side by side, each on so many tables."""
-    reward, own, coins = play_pairs(situations, tables)
-    figures = {}
+def anchors(version: str, reward: np.ndarray, own: np.ndarray, coins: np.ndarray) -> dict[str, Figure]:
+    """Hold what pairs got and took, as `play_pairs` returns it, against the Markov chain."""
+    figures, tables = {}, reward.shape[1]
     for names, seen, target in zip(PAIRS, reward, ANCHORS[version], strict=True):
         error = seen.std(0, ddof=1) / np.sqrt(tables)
         figure = within(seen.mean(0).tolist(), target, 4 * float(error.max()))
@@ -94,23 +94,28 @@ def anchors(version: str, situations: CoinParams, tables: int) -> dict[str, Figu
     return figures
 
 
-def play_pairs(situations: CoinParams, tables: int, steps: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def play_pairs(tables: int, steps: int = 400) -> Callable[[CoinParams], tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Seat pair b at tables `b * tables` onwards.
 
     Returns:
-        [pair, table, agent] reward per step; [pair, table] own coins and all coins taken.
+        A function of the situation, to [pair, table, agent] reward per step, and [pair, table] own coins and all coins
+        that were taken.
     """
     world = CoinGame()
-    policies = tuple(partner(name, world, situations) for names in PAIRS for name in names)
-    # All are scripted; who would learn is not there.
-    nobody = strategies.random(world.num_actions, 2)
+    policies = tuple(partner(name, world, ()) for names in PAIRS for name in names)
+    nobody = strategies.random(world.num_actions, 2)  # all are scripted; who would learn is not there
     table = rollout.Table(world, nobody, 0, policies, 1, len(PAIRS) * tables)
-    place = np.arange(2 * len(PAIRS) * tables, dtype=np.int32).reshape(len(PAIRS), tables, 2)
-    place = place.swapaxes(1, 2).reshape(1, 2 * len(PAIRS), tables)
+    place = np.arange(table.num_places, dtype=np.int32).reshape(len(PAIRS), tables, 2)
+    place = place.swapaxes(1, 2).reshape(1, -1, tables)
     play = jax.jit(play_out, static_argnums=(0, 1))
-    ledger = play(table, steps, jax.random.split(jax.random.key(0), 1), situations, (), place)[1].ledger
-    reward, events = (np.asarray(leaf)[0].reshape(len(PAIRS), tables, 2, -1) for leaf in (ledger.reward, ledger.events))
-    return reward[..., 0] / steps, events[..., 0].sum(-1), events.sum((-1, -2))
+
+    def measure(situations: CoinParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ledger = play(table, steps, jax.random.split(jax.random.key(0), 1), situations, (), place)[1].ledger
+        shape = len(PAIRS), tables, 2, -1
+        reward, events = (np.asarray(leaf)[0].reshape(shape) for leaf in (ledger.reward, ledger.events))
+        return reward[..., 0] / steps, events[..., 0].sum(-1), events.sum((-1, -2))
+
+    return measure
 
 
 # ---- Learning ------------------------------------------------------------------------------------------------------

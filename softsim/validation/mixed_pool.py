@@ -57,10 +57,9 @@ class Company:
 
 @struct
 class Acquaintance:
-    """What a matrix game shows, and with whom one plays."""
+    """The moves of a matrix game, and with whom one plays."""
 
     move: Array  # [A, A, K] float32   as in `MatrixObservation`
-    payoff: Array  # [A] float32
     partner: Array  # [A] float32   what the other is, as in `Company`
 
 
@@ -85,8 +84,7 @@ class Introduced:
         return self._introduce(params, *self.game.step(key, params.game, state, action))
 
     def _introduce(self, params: Company, state: PyTree, timestep: Timestep) -> tuple[PyTree, Timestep]:
-        seen = timestep.observation
-        observation = Acquaintance(seen.move, seen.payoff, params.sitting[::-1])
+        observation = Acquaintance(timestep.observation.move, params.sitting[::-1])
         return state, dataclasses.replace(timestep, observation=observation)
 
 
