@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from softsim.learners.ppo import PPOConfig, ppo
     from softsim.matchmaking import LeagueConfig, MatchmakingConfig
     from softsim.partners import partner
+    from softsim.rewards import RewardConfig
     from softsim.train import assemble
     from softsim.train_config import HyperConfig, SelectionConfig, TrainConfig
 
@@ -35,6 +36,7 @@ _LAZY = {
     "PPOConfig": "softsim.learners.ppo",
     "ppo": "softsim.learners.ppo",
     "partner": "softsim.partners",
+    "RewardConfig": "softsim.rewards",
     "HyperConfig": "softsim.train_config",
     "SelectionConfig": "softsim.train_config",
     "TrainConfig": "softsim.train_config",
@@ -57,6 +59,7 @@ __all__ = [
     "PPOConfig",
     "Percept",
     "Policy",
+    "RewardConfig",
     "SelectionConfig",
     "Timestep",
     "TrainConfig",

@@ -33,7 +33,7 @@ class Train:
     """Raise populations, or go on where the same command stopped."""
 
     config: Config = RunConfig()
-    preset: str = "quickstart"  # what the other flags start from: quickstart, dilemma, five_games
+    preset: str = "quickstart"  # what the other flags start from: quickstart, dilemma, five_games, mixed_pool
     run: Path | None = None  # run folder; the default is named after the preset and the config
     quiet: bool = False  # show no progress
     dry_run: bool = False  # compile, say what memory and time it takes at least, and stop

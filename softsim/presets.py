@@ -12,6 +12,7 @@ import tyro
 from softsim.curriculum import MANIFOLDS, Sampler, on_manifold
 from softsim.envs import declare, make
 from softsim.envs.describe import summary
+from softsim.learners.networks import NetworkConfig
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
 from softsim.train import Program, assemble
@@ -109,6 +110,22 @@ PRESETS: dict[str, RunConfig] = {
             num_steps=32,
             num_rounds=200,
             rounds_per_chunk=20,
+        ),
+    ),
+    "mixed_pool": RunConfig(
+        game=("prisoners_dilemma",),
+        horizon=32,
+        train=TrainConfig(
+            num_populations=8,
+            num_members=2,
+            scripted=("random_memory_one", "random_memory_one"),
+            num_envs=64,
+            num_steps=32,
+            num_rounds=400,
+            rounds_per_chunk=20,
+            network=NetworkConfig(hidden=16, memory=16),
+            hyper=HyperConfig(learning_rate=1e-2, gamma=0.95, entropy_weight=0.03, opponent_weight=1.0),
+            ppo=PPOConfig(num_epochs=4, num_minibatches=1),
         ),
     ),
     "five_games": RunConfig(

@@ -30,7 +30,7 @@ from softsim.validation.figures import Figure, as_found, at_least, within
 PERIODS = {10: 13, 50: 52, 200: 208}
 """Steps from one cue to the next, by lag: each divides the longest, so that a round ends no episode half-way."""
 
-ROUNDS = {10: 20, 50: 40, 200: 80}
+ROUNDS = {10: 40, 50: 60, 200: 120}
 """By lag: the longer it is, the fewer episodes a round has."""
 
 CHUNK = 10
@@ -38,7 +38,7 @@ CHUNK = 10
 
 LEARNERS, SEATS = 4, 16
 LEARNING_RATE = 1e-2
-"""At the beginning; it falls to nothing at the end."""
+"""Until half of the rounds are done; then it falls to nothing."""
 
 
 @struct
@@ -109,7 +109,7 @@ def learn(network: NetworkConfig, num_steps: int, rounds: dict[int, int]) -> dic
     for lag, count in rounds.items():
         began, state, metrics = time.perf_counter(), founders, {}
         for left in np.linspace(1.0, 0.0, count // CHUNK, endpoint=False):
-            rate = jnp.full_like(state.population.hyper.learning_rate, left * LEARNING_RATE)
+            rate = jnp.full_like(state.population.hyper.learning_rate, min(1.0, 2.0 * left) * LEARNING_RATE)
             hyper = dataclasses.replace(state.population.hyper, learning_rate=rate)
             state = dataclasses.replace(state, population=dataclasses.replace(state.population, hyper=hyper))
             state, metrics = chunk(state, situations(lag))
