@@ -27,6 +27,7 @@ import scipy.stats
 
 from softsim.envs.matrix import MatrixGame, MatrixParams, MatrixWorld, compile_matrix_games, two_by_two
 from softsim.evaluation.outcomes import play_out
+from softsim.keys import fold_each, split_each
 from softsim.learners import strategies
 from softsim.learners.networks import NetworkConfig
 from softsim.learners.opponent import OpponentConfig
@@ -176,12 +177,12 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     founders = jax.jit(program.init)()
     hyper = falling(founders.population.hyper, updates, ("learning_rate", "entropy_weight"))
     figures, cooperation = {}, {}
-    for name, arm in ARMS.items():
+    for number, (name, arm) in enumerate(ARMS.items()):
         sitting = sit(arm, SEATS)
-        place = places(sitting, num_populations)
-        given = companies(arm, sitting, game), place, founders.population, hyper
-        people, _ = teach(program, founders.key, *given)
-        found = measure(program, arm, founders.key, game, people, 4 * SEATS)
+        key_teach, key_measure = split_each(fold_each(founders.key, jnp.int32(number)), 2)
+        given = companies(arm, sitting, game), places(sitting, num_populations), founders.population, hyper
+        people, _ = teach(program, key_teach, *given)
+        found = measure(program, arm, key_measure, game, people, 4 * SEATS)
         say(f"{name}: learners cooperate with learners in {found.cooperation.mean():.1%} of their moves")
         cooperation[name] = found.cooperation
         figures |= report(name, found)
