@@ -123,7 +123,7 @@ def test_learners_begin_to_give_when_the_schedule_passes_the_threshold():
     """One round of gifts: who keeps more than 3/4 of its own payoff defects, who keeps less gives (notes 3.3)."""
     config = dataclasses.replace(
         SMALL, num_envs=32, num_steps=8, num_rounds=120, rounds_per_chunk=120,
-        network=NetworkConfig(hidden=8, memory=8), hyper=HyperConfig(learning_rate=1e-2, entropy_weight=0.1),
+        network=NetworkConfig(hidden=8, memory=8), hyper=HyperConfig(learning_rate=1e-2, entropy_weight=0.3),
         reward=RewardConfig("exchange", self_interest=1.0, final_self_interest=0.5, rounds=100),
     )  # fmt: skip
     world, situations = dilemma(horizon=1)

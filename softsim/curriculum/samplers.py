@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from softsim.envs import MatrixWorld, manifold
-from softsim.types import Array, Environment, PyTree
+from softsim.types import Array, Environment, PyTree, UserError
 
 
 class Sampler(NamedTuple):
@@ -112,5 +112,14 @@ def on_manifold(name: str, horizon: int | None, number: int) -> tuple[Environmen
 
 
 def count(stacked: PyTree) -> int:
-    """Length of the leading axis."""
-    return jax.tree.leaves(stacked)[0].shape[0]
+    """Length of the leading axis.
+
+    Raises:
+        UserError: the leaves have none, or have different ones.
+    """
+    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(stacked)}
+    if len(lengths) != 1 or lengths == {()}:
+        raise UserError(
+            "situations: their leaves have no leading axis of one length; `make([name])` gives one, `make(name)` none."
+        )
+    return lengths.pop()[0]

@@ -13,7 +13,8 @@ Wherever a world has one of these, it has four types:
 
 The conditional cooperates until it is wronged: it loses by what others did, or sees one at work on what it spares or
 cleans for, or meets one with more of the other class. Then it defects for a while; in encounters until it meets a
-cooperator. The punisher cooperates, and zaps those whom it sees at that.
+cooperator. The punisher cooperates, and zaps those whom it sees at that. Neither can tell who takes what is spared from
+who only walks past it.
 """
 
 from __future__ import annotations

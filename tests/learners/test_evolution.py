@@ -143,6 +143,19 @@ def test_proportional_selection_is_by_share():
     close(found, np.tile(np.array([1, 0, 3, 0, 4]) / 8, (5, 1)))
 
 
+def test_rates_at_an_intensity_are_of_those_who_compete():
+    """However much fitter others are: the dead one, or those on another island."""
+    fitness, rest = np.log([1.0, 2.0, 4.0, NOTHING, np.e**300]), [0, 1, 2, 3]
+    heirs = frequency(evolution.moran_death_birth(1.0), fitness)
+    close(heirs[4, rest], np.array([1, 2, 4, 0]) / 7 / 5)
+    close(heirs[rest, 4], np.full(4, 1 / 5))
+    births = frequency(evolution.moran_birth_death(0.5), 2 * fitness - 600)
+    close(births[rest, 4], np.full(4, 1 / 4))
+    islands, fitness = structure.islands(2, 2, include_self=True), np.log([1.0, 3.0, 1e150, 3e150])
+    found = frequency(evolution.proportional(1.0), fitness, islands)
+    close(found, np.kron(np.eye(2), np.array([[1, 3], [1, 3]]) / 4))
+
+
 @pytest.mark.parametrize("name", ["proportional", "moran_birth_death", "moran_death_birth"])
 def test_without_fitness_parents_are_drawn_uniformly(name):
     often = 1 / 4 if name == "proportional" else 1 / 20

@@ -283,7 +283,7 @@ def test_resuming_equals_going_on(config, tmp_path):
     goes on over its updates and over the ends of episodes, here every four steps."""
     from resuming import resume
 
-    world, situations = make("prisoners_dilemma", horizon=4)
+    world, situations = make(["prisoners_dilemma"], horizon=4)
     first, last, _ = resume(assemble(train(config, updates_per_round=2), world, situations), tmp_path)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), first.population.mind, last.population.mind)
     assert all(jax.tree.leaves(changed))
