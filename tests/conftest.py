@@ -34,8 +34,6 @@ NOT_YET = {
     "test_evolution_validations.py::test_it_holds[pbt": "a key is used twice",
     "test_evolution_validations.py::test_it_holds[kin-grid": "0.738 evolve to give at small size, and 0.75 were asked",
     "test_opponent_validations.py": "the small sizes miss their targets; opponent-bayes holds at full size",
-    "test_mixed_pool_validation.py": "a key is used twice",
-    "test_rewards.py::test_learners_begin_to_give_when_the_schedule_passes_the_threshold": "they give half of the time",
     "test_memory_validation.py": "a transformer at lag 10 reaches 0.81 at small size, and 0.95 were asked",
 }
 """What is known to fail, and why; each entry is work to be done."""

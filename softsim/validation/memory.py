@@ -1,7 +1,8 @@
 """Each memory holds a cue through distractors for as long as it should, and not a step longer than it can.
 
-A sign is shown and marked, further signs without a mark follow, and when it is asked for the learner names the sign
-that was marked: right pays 1, so that who remembers gets 1.0 and who does not 0.5 (science notes, section 6). Every
+A sign is shown and marked, further signs without a mark follow, and after `lag` steps the sign that was marked is asked
+for until the episode ends. Right answers share a payment of 1, so that who remembers gets 1.0 and who does not 0.5
+(science notes, section 6). Every
 memory is learnt by the library's PPO under the same settings and for the same number of rounds, at lags of 10, 50 and
 200 steps. A transformer's window of 64 percepts holds the first two lags and one of 208 the third, so that the shorter
 window at the longest lag and no memory at all are controls. A gated recurrent unit must hold the shortest lag; what it
@@ -27,7 +28,7 @@ from softsim.train_config import HyperConfig, TrainConfig
 from softsim.types import Array, PyTree, Timestep, struct
 from softsim.validation.figures import Figure, as_found, at_least, within
 
-PERIODS = {10: 13, 50: 52, 200: 208}
+PERIODS = {10: 18, 50: 54, 200: 216}
 """Steps from one cue to the next, by lag: each divides the longest, so that a round ends no episode half-way."""
 
 ROUNDS = {10: 40, 50: 60, 200: 120}
@@ -43,7 +44,7 @@ LEARNING_RATE = 1e-2
 
 @struct
 class Recall:
-    """When the cue is asked for, and how long an episode is."""
+    """When the cue is first asked for, and how long an episode is."""
 
     lag: Array  # [] int32   steps after the cue
     period: Array  # [] int32   percepts of an episode
@@ -62,13 +63,14 @@ class RecallWorld:
         return state, self._show(params, state["step"], cue, jnp.bool_(False))
 
     def step(self, key: Array, params: Recall, state: PyTree, action: Array) -> tuple[PyTree, Timestep]:
-        right = (state["step"] == params.lag) & (action[0] == state["cue"])
+        right = (state["step"] >= params.lag) & (action[0] == state["cue"])
         state = state | {"step": state["step"] + 1}
         return state, self._show(params, state["step"], jax.random.bernoulli(key), right)
 
     def _show(self, params: Recall, step: Array, sign: Array, right: Array) -> Timestep:
-        asked = step == params.lag
-        reward = right.astype(jnp.float32)[None]
+        asked = step >= params.lag
+        # The last percept of an episode is not acted on.
+        reward = (right / (params.period - 1 - params.lag)).astype(jnp.float32)[None]
         return Timestep(
             observation=jnp.stack([2.0 * sign - 1.0, step == 0, asked]).astype(jnp.float32)[None],
             reward=reward,
