@@ -33,7 +33,7 @@ def learners(num_populations: int, num_members: int, rule: Rule) -> RunConfig:
         rounds_per_chunk=1,
         network=NetworkConfig(hidden=16, memory=16),
         ppo=PPOConfig(num_epochs=2, num_minibatches=1),
-        selection=SelectionConfig(every=1, rule=rule),
+        selection=SelectionConfig(every=1, rule=rule, fraction=0.5),
     )
     return RunConfig((GAME,), horizon=32, train=train)
 
@@ -89,7 +89,7 @@ def selections(program: Program, repeats: int) -> tuple[list[float], float]:
         key, people = running
         both = jax.vmap(jax.random.split)(key)
         measured = jax.vmap(lambda key: jax.random.uniform(key, (config.num_members,)))(both[:, 0])
-        people = selection.evolve(config.selection, config.heredity.step, both[:, 1], people, measured, number)
+        people, _ = selection.evolve(config.selection, config.heredity.step, both[:, 1], people, measured, number)
         return jax.vmap(jax.random.fold_in, in_axes=(0, None))(key, number), people
 
     def run(key: Array, people: PyTree) -> tuple[Array, PyTree]:

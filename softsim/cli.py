@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from softsim.envs.vocabulary import ACTIONS
 from softsim.presets import FIVE_GAMES, PRESETS, RunConfig, describe
 from softsim.run import Interrupted
 from softsim.selection import Rule
+from softsim.train_config import CHOICES, check_choice, named
 from softsim.types import UserError
 
 Config = Annotated[RunConfig, tyro.conf.arg(name="")]
@@ -124,16 +125,17 @@ class BenchEvolve:
 
 @dataclasses.dataclass(frozen=True)
 class Eval:
-    """Restore a run and report returns, opponent models and cross-play."""
+    """Restore a run and report returns, opponent models, cross-play and ratings."""
 
     run: Annotated[Path, tyro.conf.Positional]
     seed: int = 1
+    pools: bool = False  # score opponent models among current, past and held-out partners too; takes longer
     json: bool = False  # end with one JSON object on standard output
 
     def __call__(self) -> tuple[dict[str, Any], str]:
         from softsim.report_card import evaluate, explain
 
-        report = evaluate(self.run, self.seed)
+        report = evaluate(self.run, self.seed, self.pools)
         return report, explain(report)
 
 
@@ -199,7 +201,11 @@ def run_script(function: Any, arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: list[str]) -> Any:
     """Read the command; the flags of a run start from the preset that is named among them."""
-    preset = named_preset(arguments)
+    preset, choices = "quickstart", CHOICES | named(BenchEvolve)
+    for flag, value in flags(arguments):
+        check_choice(choices, flag, value)
+        preset = value if flag == "preset" else preset
+    check_preset(preset)
     train, bench = Train(PRESETS[preset], preset), BenchTrain(PRESETS[preset], preset)
     benches = (
         Annotated[BenchEnv, tyro.conf.subcommand("env")]
@@ -219,23 +225,20 @@ def parse(arguments: list[str]) -> Any:
     )
 
 
-def named_preset(arguments: list[str]) -> str:
-    """Find the preset among the arguments.
+def flags(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Every flag among the arguments, by the name of its field, and what comes after it."""
+    for flag, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, equals, value = flag.partition("=")
+        if name.startswith("--"):
+            yield name[2:].replace("-", "_"), value if equals else following
 
-    Raises:
-        UserError: there is no such preset; the nearest is suggested.
-    """
-    name = "quickstart"
-    for flag, value in zip(arguments, [*arguments, ""][1:], strict=True):
-        if flag == "--preset":
-            name = value
-        elif flag.startswith("--preset="):
-            name = flag.partition("=")[2]
+
+def check_preset(name: str) -> None:
+    """Refuse a preset that does not exist; the nearest is suggested."""
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}? Known" if near else "; known"
         raise UserError(f"preset: {name!r} is unknown{hint} are {', '.join(PRESETS)}.")
-    return name
 
 
 def explain_run(summary: dict[str, Any]) -> str:

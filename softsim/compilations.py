@@ -45,7 +45,7 @@ class Shelf:
 
     Args:
         folder: where they are kept; if there is none, every program is compiled anew.
-        config: of the run, as JSON.
+        config: of the run, and what else it is made from, as JSON.
         devices: that the programs run on.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from softsim import machine
+from softsim import checkpoint, machine
 from softsim.compilations import Shelf
 from softsim.doctor import gigabytes
 from softsim.presets import RunConfig
@@ -31,7 +31,8 @@ def forecast(config: RunConfig, compiled: Path | None = None) -> dict[str, Any]:
     program, train = config.program(), config.train
     state = jax.eval_shape(program.init)
     start = time.perf_counter()
-    shelf, jitted = Shelf(compiled, config.as_json(), program.devices), jax.jit(program.chunk, donate_argnums=0)
+    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
+    jitted = jax.jit(program.chunk, donate_argnums=0)
     chunk = shelf.ready("chunk", lambda: jitted.lower(state, program.situations))
     compile_seconds = time.perf_counter() - start
     needed, free = machine.memory_of(chunk), machine.memory_free()

@@ -10,7 +10,7 @@ import numpy as np
 
 LINES = "metrics.jsonl"
 MEMBERS = "members"
-NO_MEANS = ("events", "parent", "home", "fitness")
+NO_MEANS = ("events", "parent", "home", "fitness", "gene_tag")
 """Numbers of members whose mean says nothing."""
 
 
@@ -18,7 +18,7 @@ class MetricsLog:
     """The metrics files of one run folder.
 
     `metrics.jsonl` holds, per round, means over all members, and of the return its spread; `members/` holds one .npz
-    per chunk with arrays [rounds, N, M] (learners first) or [rounds, N, P].
+    per chunk with arrays [rounds, N, M, ...] (learners first) or [rounds, N, P, ...].
     """
 
     def __init__(self, folder: Path):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from softsim import heredity
+from softsim.learners.diversity import Archive, draw_elites
 from softsim.learners.evolution import Choose, inherit
 from softsim.learners.structure import Structure
 from softsim.types import Array, Learner, Policy, PyTree, struct
@@ -17,7 +18,7 @@ from softsim.types import Array, Learner, Policy, PyTree, struct
 class Lineage:
     """Where each member comes from, [P] int32."""
 
-    parent: Array  # member it was copied from after the last round; itself if it was kept
+    parent: Array  # member it was copied from after the last round; itself if it was kept, or is from an archive
     founder: Array  # member of the first round it descends from (`selection.name_founders` where members migrate)
     born: Array  # round of its last replacement, 0 for founders
 
@@ -31,7 +32,7 @@ class Population:
     hyper: PyTree  # [P] float32 each
     fitness: Array  # [P] float32   moving average of the fitness measure; NaN before the first round
     lineage: Lineage
-    genes: dict[str, Array] = dataclasses.field(default_factory=dict)  # [P] float32 each: what `heredity` shares by
+    genes: dict[str, Array] = dataclasses.field(default_factory=dict)  # [P, ...] float32: see `heredity`
     births: PyTree = ()  # [P, P] int32   between any two, on the path through their common ancestor; if anybody asks
 
 
@@ -69,16 +70,28 @@ def remember_fitness(selection: Selection, population: Population, measured: Arr
 
 
 def select(
-    key: Array, choose: Choose, structure: Structure, selection: Selection, population: Population, generation: Array
+    key: Array,
+    choose: Choose,
+    structure: Structure,
+    selection: Selection,
+    population: Population,
+    generation: Array,
+    archive: PyTree = (),
 ) -> Population:
     """Replace members by mutated copies of their parents, as in PBT (Jaderberg et al. 2017, arXiv 1711.09846): weights,
-    optimiser, hyperparameters, genes and fitness are copied; hyperparameters and genes are perturbed."""
+    optimiser, hyperparameters, genes and fitness are copied; hyperparameters and genes are perturbed.
+
+    Args:
+        archive: an `Archive` of members whose elites are the parents, instead of those that the rule names; or nothing.
+    """
     used = len(jax.tree.leaves(population.hyper))  # by `mutate`, which splits the key into as many
-    key_choose, key_genes = (jax.random.fold_in(key, used + i) for i in range(2))
+    key_choose, key_genes, key_elite = (jax.random.fold_in(key, used + i) for i in range(3))
     parent = choose(key_choose, population.fitness, structure)
     replaced = parent != jnp.arange(parent.shape[0], dtype=jnp.int32)
     births = jax.tree.map(lambda table: heredity.descend(table, parent, replaced), population.births)
     copied = inherit(parent, dataclasses.replace(population, births=()))
+    if isinstance(archive, Archive):
+        copied, parent, births = adopt(key_elite, archive, replaced, copied, parent, births)
     return dataclasses.replace(
         copied,
         hyper=mutate(key, selection.mutation, copied.hyper, replaced),
@@ -86,6 +99,25 @@ def select(
         genes=heredity.mutate(key_genes, selection.step, copied.genes, replaced),
         births=births,
     )
+
+
+def adopt(
+    key: Array, archive: Archive, replaced: Array, copied: Population, parent: Array, births: PyTree
+) -> tuple[Population, Array, PyTree]:
+    """Put copies of elites, each as likely, in the places of all who are replaced, [P] bool.
+
+    They are strangers to all, as migrants are. While the archive is empty everything stays as it is.
+    """
+    itself = jnp.arange(parent.shape[0], dtype=jnp.int32)
+    drawn = draw_elites(key, archive, itself.size)
+    adopted = replaced & ~jnp.isnan(archive.fitness[drawn])
+
+    def put(elite: Array, copy: Array) -> Array:
+        return jax.vmap(jnp.where)(adopted, elite[drawn], copy)
+
+    nobody = heredity.strangers(itself.size)
+    births = jax.tree.map(lambda table: heredity.join(table, nobody, itself, ~adopted), births)
+    return jax.tree.map(put, archive.elite, copied), jnp.where(adopted, itself, parent), births
 
 
 BOUNDED = ("gamma", "gae_lambda", "epsilon_decay")

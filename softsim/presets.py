@@ -1,21 +1,25 @@
-"""Named runs: what `softsim train --preset NAME` starts from."""
+"""Runs: what one is, those that have a name (`softsim train --preset NAME`), and those that are in a folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
+import jax
+import numpy as np
 import tyro
 
+from softsim import checkpoint
 from softsim.curriculum import MANIFOLDS, Sampler, on_manifold
 from softsim.envs import declare, make
 from softsim.envs.describe import summary
 from softsim.learners.networks import NetworkConfig
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
-from softsim.train import Program, assemble
+from softsim.train import Program, TrainState, assemble
 from softsim.train_config import HyperConfig, SelectionConfig, TrainConfig
 from softsim.types import Environment, PyTree, UserError
 
@@ -43,11 +47,13 @@ class RunConfig:
         """Make the run ready.
 
         Raises:
-            UserError: a name or number is not allowed.
+            UserError: a name or number is not allowed, or `league.run` names no run whose members fit.
         """
         world, situations, sampler = self.stage()
+        check_episodes(self.horizon, self.train)
         scripted = [partner(name, world, situations) for name in self.train.scripted]
-        return assemble(self.train, world, situations, scripted, sampler=sampler)
+        past = members_of(Path(self.train.league.run)) if self.train.league.run else None
+        return assemble(self.train, world, situations, scripted, sampler=sampler, past=past)
 
     def stage(self) -> tuple[Environment, PyTree, Sampler | None]:
         """Make the world, its situations [G, ...], and the sampler of others where there are such."""
@@ -60,6 +66,24 @@ class RunConfig:
         number = min(self.train.num_envs, EXAMPLES)
         world, situations, sampler = on_manifold(self.game[0], self.horizon, number)
         return world, situations, None if self.train.curriculum.kind == "fixed" else sampler
+
+
+def check_episodes(horizon: int | None, train: TrainConfig) -> None:
+    """Refuse what lasts for several episodes where no second one begins before all memories are emptied."""
+    steps = train.num_steps * train.updates_per_round
+    if horizon is None or steps > horizon + 1:
+        return
+    network = train.network
+    lasting = {
+        "network.episodes_per_memory": network.episodes_per_memory if network.episodes_per_memory > 1 else None,
+        "network.opponent.model": network.opponent.model if network.opponent.keeps_past else None,
+    }
+    for field, value in lasting.items():
+        if value is not None:
+            raise UserError(
+                f"{field}: {value!r} needs several episodes in a round, whose {steps} steps (num_steps x "
+                f"updates_per_round) are no more than one of horizon {horizon}."
+            )
 
 
 def from_json(row: dict[str, Any]) -> RunConfig:
@@ -78,6 +102,65 @@ def _fill(kind: Any, row: Any) -> Any:
         raise UserError(f"config: unknown field {unknown[0]!r}; allowed are {', '.join(fields)}.")
     defaults = kind()
     return kind(**{name: _fill(type(getattr(defaults, name)), value) for name, value in row.items()})
+
+
+def stored_config(path: Path, field: str = "run") -> dict[str, Any]:
+    """The config in a file, as JSON.
+
+    Raises:
+        UserError: the file is not one of ours.
+    """
+    try:
+        return json.loads(path.read_text())["config"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{field}: {path} is not a softsim config; choose another folder.") from None
+
+
+def read_config(folder: Path, field: str = "run") -> RunConfig:
+    """Read the config of a run.
+
+    Args:
+        field: by which the folder was named.
+
+    Raises:
+        UserError: the folder holds no run.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        raise UserError(f"{field}: {folder} holds no run; name a folder that `softsim train` has made.")
+    return from_json(stored_config(path, field))
+
+
+def reopen(folder: Path, field: str = "run") -> tuple[RunConfig, Program, tuple[int, TrainState, Path]]:
+    """Restore the newest intact checkpoint of a run.
+
+    Returns:
+        Its config, its program, and of the checkpoint: rounds done, the state, and where it is.
+
+    Raises:
+        UserError: the folder holds no run, or none of its checkpoints can be read.
+    """
+    config = read_config(folder, field)
+    program = config.program()
+    restored = checkpoint.restore(folder / "checkpoints", jax.eval_shape(program.init))
+    if restored is None:
+        raise UserError(f"{field}: {folder} holds no checkpoint yet; train it for longer first.")
+    return config, program, restored
+
+
+def members_of(folder: Path) -> PyTree:
+    """Take members from a run to be the league of another: weights, leaves [Z, ...].
+
+    All copies that its own league has kept, if it kept any, as fictitious co-play wants them, else all its members.
+
+    Raises:
+        UserError: as by `reopen`.
+    """
+    config, _, (_, state, _) = reopen(folder, "league.run")
+    if config.train.league.moments == 0:
+        return jax.tree.map(lambda leaf: jax.lax.collapse(leaf, 0, 2), state.population.mind)
+    there = np.asarray(state.league.taken) >= 0
+    return jax.tree.map(lambda leaf: leaf[there], state.league.mind)
 
 
 FIVE_GAMES = ("commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins")
@@ -113,15 +196,15 @@ PRESETS: dict[str, RunConfig] = {
         ),
     ),
     "mixed_pool": RunConfig(
-        game=("prisoners_dilemma",),
+        game=("donation",),
         horizon=32,
         train=TrainConfig(
-            num_populations=8,
-            num_members=2,
-            scripted=("random_memory_one", "random_memory_one"),
+            num_populations=4,
+            num_members=1,
+            scripted=("random_memory_one:0.25,0.25",),
             num_envs=64,
             num_steps=32,
-            num_rounds=400,
+            num_rounds=600,
             rounds_per_chunk=20,
             network=NetworkConfig(hidden=16, memory=16),
             hyper=HyperConfig(learning_rate=1e-2, gamma=0.95, entropy_weight=0.03, opponent_weight=1.0),

@@ -24,7 +24,7 @@ from softsim import __version__, checkpoint
 from softsim.compilations import Shelf
 from softsim.evaluation.outcomes import random_return
 from softsim.metrics import MetricsLog, interval
-from softsim.presets import RunConfig, from_json
+from softsim.presets import RunConfig, stored_config
 from softsim.train import Program, TrainState
 from softsim.types import UserError
 
@@ -77,18 +77,6 @@ def prepare(folder: Path, config: RunConfig) -> None:
         raise UserError(f"run: {folder} cannot be written ({error.strerror}); choose a writable folder.") from None
 
 
-def stored_config(path: Path) -> dict[str, Any]:
-    """The config in a file, as JSON.
-
-    Raises:
-        UserError: the file is not one of ours.
-    """
-    try:
-        return json.loads(path.read_text())["config"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"run: {path} is not a softsim config; choose another folder.") from None
-
-
 def difference(before: Any, after: Any, name: str = "") -> str:
     """Say the first field in which two configs differ, or nothing."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -98,18 +86,6 @@ def difference(before: Any, after: Any, name: str = "") -> str:
                 return found
         return ""
     return "" if before == after else f"{name} was {before}, now {after}"
-
-
-def read_config(folder: Path) -> RunConfig:
-    """Read the config of a run.
-
-    Raises:
-        UserError: the folder holds no run.
-    """
-    path = folder / "config.json"
-    if not path.exists():
-        raise UserError(f"run: {folder} holds no run; name a folder that `softsim train` has made.")
-    return from_json(stored_config(path))
 
 
 class Stopper:
@@ -159,7 +135,7 @@ def train(
     log.forget_after(done)
     report({"phase": "compiling", "done": done, "rounds": config.train.num_rounds})
     before = time.perf_counter()
-    shelf = Shelf(compiled, config.as_json(), program.devices)
+    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
     chunk = jax.jit(program.chunk, donate_argnums=0)
     advance = shelf.ready("chunk", lambda: chunk.lower(init.out_info, program.situations))
     state = program.place(shelf.ready("init", init.lower)(root) if state is None else state)

@@ -23,7 +23,7 @@ from softsim.learners.ppo import Hyper, advantages, played_of
 from softsim.matchmaking import Matchmaker, in_order, league, matchmaker
 from softsim.minds import player_and_learner
 from softsim.population import Population
-from softsim.train_config import TrainConfig, check, check_shaping, check_sources
+from softsim.train_config import TrainConfig, check, check_shaping, check_sources, idle
 from softsim.types import Array, Environment, Learner, Policy, PyTree, Trajectory, struct
 
 
@@ -37,13 +37,14 @@ class TrainState:
     company: PyTree = ()  # leaves [N, ...]   what matchmakers know
     league: PyTree = ()  # leaves [N, Z, ...]   past members; nothing if there is no league
     levels: PyTree = ()  # leaves [N, B, ...]   situations that are kept; nothing if none are
+    archive: PyTree = ()  # leaves [N, C, ...]   the fittest of every way to behave; nothing if they are not kept
 
 
 ISLANDS = "islands"
 """The axis of devices."""
 
 SPREAD: Any = Spec(ISLANDS)
-OF_STATE: Any = TrainState(cast(Any, Spec()), SPREAD, SPREAD, SPREAD, SPREAD, SPREAD)
+OF_STATE: Any = TrainState(cast(Any, Spec()), SPREAD, SPREAD, SPREAD, SPREAD, SPREAD, SPREAD)
 """Which parts of a state are spread over devices: all but the number of rounds."""
 
 
@@ -59,6 +60,7 @@ class Program:
     sampler: Sampler | None = None  # of new situations, instead of `situations`
     past: PyTree | None = None  # leaves [Z, ...]   members of the league, instead of a population's own past
     devices: int = 1  # that hold the populations, each as many
+    idle: tuple[str, ...] = ()  # hyperparameters that the learner never uses: nothing changes them
 
     def init(self, root: Array | None = None) -> TrainState:
         """Found all populations; population n draws from `fold_in(root, n)`, where the root is by default `key(seed)`.
@@ -92,7 +94,8 @@ class Program:
         collected = ()
         if config.league.moments or self.past is not None:
             collected = jax.vmap(lambda mind: league.found(config.league, mind, self.past))(people.mind)
-        return TrainState(jnp.int32(0), key, people, company, collected, levels)
+        archive = selection.found(config.selection, people)
+        return TrainState(jnp.int32(0), key, people, company, collected, levels, archive)
 
     def minds(self, state: TrainState) -> PyTree:
         """Weights, leaves [N, P + guests, ...], of the learners and the past members who sit in the next round."""
@@ -135,7 +138,7 @@ class Program:
         def go_on(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
             state, metrics = play_round(self, source, state)
             people, moved = selection.migrate(config.selection, state.key, state.population, state.round, devices)
-            metrics |= selection.tell(config.selection, people) | moved
+            metrics |= selection.tell(config.selection, people, state.archive, state.round) | moved
             return dataclasses.replace(state, population=people), metrics
 
         return jax.lax.scan(go_on, state, None, config.rounds_per_chunk)
@@ -183,13 +186,16 @@ def assemble(
     heredity.check(config.heredity, situations)
     rewards.check(config.reward, situations, config.heredity.genes)
     check_shaping(config, situations)
+    unused = () if policy or learner else idle(config)
     policy, learner = player_and_learner(config, world, situations, len(scripted), policy, learner)
     sizes = config.num_populations, config.num_envs, config.league.seats
+    if past is not None:
+        league.check(jax.eval_shape(policy.init, jax.random.key(0)), past)
     table = rollout.Table(world, policy, config.num_members, tuple(scripted), *sizes, central=config.learner == "mappo")
     seats = in_order(table) if config.learner == "vdn" else matchmaker(config.matchmaking, table)
     situations = rewards.apply(config.reward, config.num_rounds, situations)
     shares = (n for n in range(jax.device_count(), 0, -1) if config.num_populations % n == 0)
-    return Program(config, table, learner, situations, seats, sampler, past, next(shares))
+    return Program(config, table, learner, situations, seats, sampler, past, next(shares), unused)
 
 
 def play_round(program: Program, source: Sampler | PyTree, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
@@ -200,7 +206,8 @@ def play_round(program: Program, source: Sampler | PyTree, state: TrainState) ->
     """
     table, config = program.table, program.config
     key_seat, key_begin, key_play, key_select, key_invite, key_propose = keys_of_round(state)
-    place = jax.vmap(program.matchmaker.seat)(key_seat, state.company, state.population.lineage.founder)
+    mark = state.population.genes.get("tag", state.population.lineage.founder)
+    place = jax.vmap(program.matchmaker.seat)(key_seat, state.company, mark)
     seating = rollout.seating_of(place)
     invited, guests = invite(config, key_invite, state.league)
     proposal, params = propose(config, key_propose, source, state)
@@ -230,14 +237,16 @@ def play_round(program: Program, source: Sampler | PyTree, state: TrainState) ->
 
     learners = people
     measured = metrics["return" if config.selection.fitness == "reward" else "payoff"][:, : table.num_learners]
-    apart = functools.partial(selection.distances, table.policy, jax.tree.map(lambda leaf: leaf[-1], rows[4]))
-    chosen = config.selection, config.heredity.step, key_select, people, measured, state.round + 1, apart
-    people = selection.evolve(*chosen)
+    ask = functools.partial(selection.answers, table.policy, jax.tree.map(lambda leaf: leaf[-1], rows[4]))
+    chosen = config.selection, config.heredity.step, key_select, people, measured, state.round + 1, ask, state.archive
+    people, archive = selection.evolve(*chosen)
+    still = {name: getattr(learners.hyper, name) for name in program.idle}
+    people = dataclasses.replace(people, hyper=dataclasses.replace(people.hyper, **still))
     given = state.company, sitting, ledger.payoff, ledger.events, people.lineage.parent
     company = jax.vmap(program.matchmaker.learn)(*given)
     past = recall(config, state, people, invited, sitting, ledger.payoff)
     levels, replayed = judge(config, state, proposal, learners.hyper, rows[3], sitting, place[:, : table.num_learners])
-    return TrainState(state.round + 1, state.key, people, company, past, levels), metrics | replayed
+    return TrainState(state.round + 1, state.key, people, company, past, levels, archive), metrics | replayed
 
 
 def keys_of_round(state: TrainState) -> tuple[Array, ...]:

@@ -19,7 +19,7 @@ from softsim.types import Environment, PyTree, UserError
 
 @dataclasses.dataclass(frozen=True)
 class HyperConfig:
-    """Hyperparameters that every founder starts with; mutation changes them from there."""
+    """Hyperparameters that every founder starts with; mutation changes those that the learner uses from there."""
 
     learning_rate: float = 1e-3
     gamma: float = 0.99  # discount per step
@@ -63,10 +63,25 @@ class TrainConfig:
         return self.num_populations * self.num_envs * self.num_steps * self.updates_per_round
 
 
+def idle(config: TrainConfig) -> tuple[str, ...]:
+    """Name the hyperparameters that the learner of a config never uses."""
+    if config.learner in ("q", "vdn"):
+        return ("clip", "entropy_weight", "value_weight", "opponent_weight", "shaping_weight")
+    unused = {
+        "opponent_weight": config.network.opponent.model == "none",
+        "shaping_weight": config.ppo.shaping == "none",
+    }
+    return ("epsilon", "epsilon_decay", *(name for name in unused if unused[name]))
+
+
 def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
     """Refuse numbers that cannot be meant, in one sentence."""
     check_fields(config)
-    selection.check(config.selection, config.num_members)
+    selection.check(config.selection, config.num_members, config.num_populations)
+    measured = config.selection.actions if config.selection.diversity == "elites" else ()
+    if not set(measured) <= set(range(world.num_actions)):
+        raise UserError(f"selection.actions: {measured}; this world's actions are 0 to {world.num_actions - 1}.")
+    check_tags(config)
     check_memory(config)
     check_learner(config, num_scripted)
     others = config.league.seats + num_scripted
@@ -88,6 +103,19 @@ def check(config: TrainConfig, world: Environment, num_scripted: int) -> None:
         )
 
 
+def check_tags(config: TrainConfig) -> None:
+    """Refuse to seat by tags that nobody has, and tags that nobody would look at."""
+    meeting = config.matchmaking
+    looked_at = meeting.rule == "assortative" and meeting.kin == "tag" and not meeting.tags
+    if looked_at and "tag" not in config.heredity.heritable:
+        raise UserError("matchmaking.tags: none given; every member needs one, or heredity.heritable must name 'tag'.")
+    if not looked_at and "tag" in config.heredity.heritable:
+        raise UserError(
+            "heredity.heritable: 'tag', by which nobody is seated; matchmaking.rule must be 'assortative' and "
+            "matchmaking.kin 'tag', without matchmaking.tags."
+        )
+
+
 def check_sources(config: TrainConfig, kinds: int, sampler: Sampler | None, past: PyTree | None) -> None:
     """Refuse a curriculum or a league that has nothing to draw from.
 
@@ -103,8 +131,17 @@ def check_sources(config: TrainConfig, kinds: int, sampler: Sampler | None, past
         raise UserError(f"curriculum.edits: {plan.edits}; the situations at hand cannot be edited, so it must be 0.")
     if past is not None and past_members.moments:
         raise UserError(f"league.moments: {past_members.moments}; a league that is given never changes: it must be 0.")
+    if past is None and past_members.run:
+        raise UserError(
+            f"league.run: {past_members.run!r}; a `RunConfig` loads its members, else `past` must be given."
+        )
+    if past_members.run and not past_members.seats:
+        raise UserError(
+            f"league.run: {past_members.run!r} with league.seats 0, so that none of its members sits at the tables; "
+            f"seats must be at least 1."
+        )
     if past is None and past_members.seats and not past_members.moments:
-        raise UserError("league.moments: 0; past members who sit at the tables must be kept, so it must be at least 1.")
+        raise UserError("league.moments: 0; past members at the tables need it to be at least 1, or a league.run.")
 
 
 def check_shaping(config: TrainConfig, situations: PyTree) -> None:
@@ -136,6 +173,14 @@ def check_learner(config: TrainConfig, num_scripted: int) -> None:
             f"ppo.shaping: {config.ppo.shaping!r} changes the advantages of policy gradients, and learner {learner!r} "
             f"has none; it must be 'none'."
         )
+    opponent = config.network.opponent
+    for field in dataclasses.fields(opponent):
+        value = getattr(opponent, field.name)
+        if opponent.model != "none" and value != field.default:
+            raise UserError(
+                f"network.opponent.{field.name}: {value!r}; learner {learner!r} has no opponent model, so it must be "
+                f"left at {field.default!r}."
+            )
     if learner == "q":
         return
     if config.num_members + config.league.seats + num_scripted > 1:
@@ -194,6 +239,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "selection.fraction": (0.0, 0.5),
     **dict.fromkeys(("selection.mutation", "selection.intensity", "heredity.step"), (0.0, LARGE)),
     **dict.fromkeys(("selection.islands", "selection.migrants", "selection.nearest", "selection.probes"), (1, LARGE)),
+    "selection.cells": (1, LARGE),
     "selection.radius": (1e-3, 1.0),
     "selection.contestants": (2, LARGE),
     "selection.migrate_every": (0, LARGE),
@@ -218,15 +264,20 @@ CHOICES = named(TrainConfig)
 """What every name of a `TrainConfig` may be."""
 
 
+def check_choice(choices: dict[str, tuple[str, ...]], field: str, value: str) -> None:
+    """Refuse a value that is none of a field's choices, if it has any."""
+    if value not in choices.get(field, (value,)):
+        raise UserError(f"{field}: {value!r}; allowed are {', '.join(map(repr, choices[field]))}.")
+
+
 def check_fields(config: TrainConfig) -> None:
     def get(field: str) -> Any:
         return functools.reduce(getattr, field.split("."), config)
 
-    for field, names in CHOICES.items():
-        if get(field) not in names:
-            raise UserError(f"{field}: {get(field)!r}; allowed are {' and '.join(map(repr, names))}.")
+    for field in CHOICES:
+        check_choice(CHOICES, field, get(field))
     for field, (low, high) in RANGES.items():
         value = get(field)
         if not low <= value <= high:
-            allowed = f"at least {low}" if high == LARGE else f"a number from {low} to {high}"
+            allowed = f"at least {low}" if value < low and high == LARGE else f"a number from {low} to {high}"
             raise UserError(f"{field}: {value}; it must be {allowed}.")

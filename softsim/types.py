@@ -112,8 +112,8 @@ SEATS = "seats"
 
 
 Told = Literal["own", "average", "another's"]
-"""What a policy is told of the others: what its own model says in this seat; or, in evaluations, what it says in all of
-the member's seats on average, which is nothing in particular; or what it says in another seat."""
+"""What a policy that is conditioned on its opponent model reads: the model's output in this seat; or, in ablations, its
+average over seats, which tells nothing in particular, or its output in another seat (a permutation of the batch)."""
 
 
 class Policy(NamedTuple):
@@ -127,7 +127,8 @@ class Policy(NamedTuple):
     wake:   (key) -> carry of one seat when play begins, for policies with a chance of their own, whose memory then
             holds what they draw from; or None to begin with `start`.
     asks:   what trajectories note down for its opponent model.
-    retold: (told) -> this policy with something else told to it; None where it reads no opponent model.
+    retold: (told, seats) -> this policy with something else told to it, in the first `seats` of a member's seats only;
+            None where it is not conditioned on an opponent model.
     """
 
     init: Callable[[Array], PyTree]
@@ -136,7 +137,7 @@ class Policy(NamedTuple):
     unroll: Callable[[PyTree, PyTree, Percept], Output] | None = None
     wake: Callable[[Array], PyTree] | None = None
     asks: Asks = Asks()
-    retold: Callable[[Told], Policy] | None = None
+    retold: Callable[[Told, int], Policy] | None = None
 
 
 @struct

@@ -61,8 +61,8 @@ def test_each_game_alone_has_a_row():
         num_agents, num_moves = shape
         observation = 4 * (num_agents**2 * num_moves + num_agents + num_agents**2)  # moves, payoffs, who is waited for
         assert row["observation_bytes"] == observation
-        # Two counters, the moves and payoffs of the round, and who sees whose move.
-        assert row["state_bytes"] == 4 * 2 + 4 * num_agents + 4 * num_agents + num_agents**2
+        # Two counters, the moves and payoffs of the round, traces of payoffs, and who sees whose move.
+        assert row["state_bytes"] == 4 * 2 + 3 * 4 * num_agents + num_agents**2
 
 
 def test_mixed_games_have_one_row_together(mixed):

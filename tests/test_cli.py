@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import jax
 import pytest
@@ -14,7 +16,9 @@ from softsim import MatrixGame, UserError, compile_matrix_games, doctor, names
 from softsim.cli import finite, main
 from softsim.envs import Game, declare
 from softsim.envs.matrix import two_by_two
-from softsim.presets import PRESETS
+from softsim.evaluation import rating
+from softsim.matchmaking import LeagueConfig
+from softsim.presets import PRESETS, members_of, reopen
 
 TINY = [
     *[
@@ -211,20 +215,80 @@ def test_train_prints_one_object(trained):
 def test_eval_prints_one_object(trained, capsys):
     main(["eval", str(trained[0]), "--json"])
     report = last_line(capsys)
-    assert set(report) >= {"returns", "opponent", "cross_play"}
+    assert set(report) >= {"returns", "opponent", "cross_play", "ratings"}
     assert report["members"] == ["learner 0", "learner 1", "tit_for_tat", "random"]
     assert (len(report["returns"]), len(report["returns"][0])) == (1, 4)
     table = report["cross_play"][0]
     assert (len(table), len(table[0])) == (4, 4)
     assert table[2][2] == pytest.approx(4 * 3.0)  # tit-for-tat with itself cooperates all four rounds
+    rated = rating.rate(table)
+    for name, values in report["ratings"].items():
+        assert values == [pytest.approx(getattr(rated, name).tolist())]
+    assert set(report["ratings"]) == {"elo", "nash", "alpha_rank"}
     assert set(report["opponent"]) >= {"cross_entropy", "cross_entropy_frequency", "kl"}
 
 
 def test_eval_reads_as_tables(trained, capsys):
     main(["eval", str(trained[0])])
     text = capsys.readouterr().out
-    for word in ("learner 1", "tit_for_tat", "cross-entropy", "cross-play"):
+    for word in ("learner 1", "tit_for_tat", "cross-entropy", "cross-play", "Elo", "alpha-rank"):
         assert word in text
+
+
+# A league from another run.
+
+
+def test_members_of_a_run_are_the_league_of_another(trained):
+    """All members, or all copies that were taken by a league which that run had itself."""
+    folder = trained[0]
+    config, _, (_, state, _) = reopen(folder)
+    league = LeagueConfig(seats=4, run=str(folder))
+    program = replace(config, train=replace(config.train, num_envs=8, league=league)).program()
+    for given, member in zip(*map(jax.tree.leaves, (program.past, state.population.mind)), strict=True):
+        assert (given == member[0]).all()
+    assert jax.eval_shape(program.init).league.taken.shape == (1, 2)
+
+
+@pytest.mark.slow
+def test_fictitious_co_play_from_the_command_line(tmp_path, capsys):
+    """Founders and later copies of two populations; a run beside them is restored and evaluated like any other."""
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    flags = f"--num-populations 2 --league.moments 3 --league.every 4 --run {alone} --quiet"
+    main([*TINY, *flags.split()])
+    assert jax.tree.leaves(members_of(alone))[0].shape[0] == 2 * 2 * 2  # of three moments two have come
+    flags = f"--num-envs 8 --league.seats 4 --league.run {alone} --run {both} --quiet"
+    main([*TINY, *flags.split()])
+    main(["eval", str(both), "--json"])
+    assert last_line(capsys)["members"][2:6] == [f"past member {m}" for m in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--league.seats 4 --num-envs 8 --network.hidden 16", "league: weights "),
+        ("--league.seats 4 --num-envs 8 --league.moments 2", "league.moments: 2; a league that is given"),
+        ("", "with league.seats 0, so that none"),
+    ],
+)
+def test_runs_that_make_no_league(flags, said, trained, tmp_path, capsys):
+    folder = tmp_path / "run"
+    printed = refused([*TINY, *flags.split(), "--league.run", str(trained[0]), "--run", str(folder)], capsys)
+    assert said in printed
+    assert len(printed.strip().splitlines()) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_eval_scores_opponent_models_by_pool(trained, capsys):
+    main(["eval", str(trained[0]), "--pools", "--json"])
+    out = capsys.readouterr().out
+    report = strict_json(out.splitlines()[-1])
+    assert set(report["pools"]) == {"current", "held_out"}
+    for pool, scores in report["pools"].items():
+        assert {"cross_entropy", "divergence", "calibration_error", "usefulness", "causal_use"} <= set(scores)
+        assert scores["cross_entropy"] > 0
+        assert pool in out
+    assert Path(report["reliability"]).stat().st_size > 1000
 
 
 # Bench and doctor.
@@ -284,11 +348,20 @@ def test_unknown_names_suggest_the_nearest(arguments, said, capsys):
     assert said in refused(arguments, capsys)
 
 
-def test_a_name_that_is_no_choice_is_refused_with_the_choices(tmp_path, capsys):
-    folder = tmp_path / "run"
-    printed = refused([*TINY, "--selection.fitness", "fame", "--run", str(folder), "--quiet"], capsys)
-    assert all(word in printed for word in ("selection.fitness", "fame", "reward", "payoff"))
-    assert not folder.exists()
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train --selection.fitness fame", "selection.fitness: 'fame'; allowed are 'reward', 'payoff'."),
+        ("train --network.opponent.model=TOM", "network.opponent.model: 'TOM'; allowed are 'policy', "),
+        ("train --ppo.shaping --quiet", "ppo.shaping: '--quiet'; allowed are 'none', "),
+        ("bench train --learner sac", "learner: 'sac'; allowed are 'ppo', "),
+        ("bench evolve --rule lottery", "rule: 'lottery'; allowed are 'truncation', "),
+    ],
+)
+def test_a_name_that_is_no_choice_is_refused_with_the_choices(arguments, said, capsys):
+    printed = refused(arguments.split(), capsys)
+    assert printed.startswith(f"softsim: {said}")
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -297,7 +370,8 @@ def test_a_name_that_is_no_choice_is_refused_with_the_choices(tmp_path, capsys):
         ("--num-members 3", "num_members"),  # 3 learners and 2 scripted members at 8 seats
         ("--num-members 0", "num_members"),
         ("--num-envs 0", "num_envs"),
-        ("--num-envs -4", "num_envs"),
+        ("--num-envs -4", "num_envs: -4; it must be at least 1"),
+        ("--num-envs 3000000000", "num_envs: 3000000000; it must be a number from 1 to 2147483647"),
         ("--num-steps 0", "num_steps"),
         ("--num-populations 0", "num_populations"),
         ("--updates-per-round 0", "updates_per_round"),
@@ -319,9 +393,16 @@ def test_a_name_that_is_no_choice_is_refused_with_the_choices(tmp_path, capsys):
         ("--selection.fraction 0.6", "fraction"),
         ("--selection.fraction nan", "fraction"),
         ("--selection.mutation -1", "mutation"),
+        (
+            "--selection.every 1 --selection.fraction 0.5 --selection.diversity elites --selection.actions 2",
+            "actions are 0 to 1",
+        ),
         ("--hyper.learning-rate nan", "learning_rate"),
         ("--hyper.gamma 2", "gamma"),
         ("--hyper.clip -1", "clip"),
+        ("--league.seats 2 --league.run no/such/run", "league.run: no/such/run holds no run; name a folder"),
+        ("--network.opponent.model character", "several episodes"),
+        ("--network.episodes-per-memory 2", "several episodes"),
         ("--seed 99999999999999999999", "seed"),
     ],
 )

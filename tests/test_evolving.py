@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from resuming import resume
 
 from softsim import (
     NetworkConfig,
@@ -30,14 +31,19 @@ from softsim import (
 )
 from softsim.heredity import STRANGERS, HeredityConfig
 from softsim.learners.ppo import Hyper
+from softsim.matchmaking import MatchmakingConfig
 from softsim.population import Lineage, Population
 from softsim.presets import RunConfig
+from softsim.train_config import idle
 
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 FIELDS = [field.name for field in dataclasses.fields(Hyper)]
 
 
-def people(fitness, config: HeredityConfig = HeredityConfig(heritable=("care", "kin_care"))) -> Population:  # noqa: B008
+NATURE = HeredityConfig(regard=0.5, heritable=("care", "kin_care", "regard"))
+
+
+def people(fitness, config: HeredityConfig = NATURE) -> Population:
     """Populations [N, P] whose every number says whose it is."""
     fitness = jnp.asarray(fitness, jnp.float32)
     count, size = fitness.shape
@@ -64,7 +70,7 @@ def evolve(config: SelectionConfig, fitness, generation=1, seed=0, crowd=None) -
     config = dataclasses.replace(config, memory=0.0)
     crowd = people(fitness) if crowd is None else crowd
     keys = jax.random.split(jax.random.key(seed), len(fitness))
-    return program_of(config)(keys, crowd, jnp.asarray(fitness, jnp.float32), jnp.int32(generation))
+    return program_of(config)(keys, crowd, jnp.asarray(fitness, jnp.float32), jnp.int32(generation))[0]
 
 
 def parents(rule: str, fitness: list[float], **given) -> list[int]:
@@ -109,6 +115,10 @@ def test_copies_are_copied_whole_and_perturbed():
     assert np.isclose(ratio[:2, None], [1.25, 0.8], rtol=1e-5).any(1).all()
     assert (ratio[2:] == 1.0).all()
     assert (np.asarray(after.genes["care"][0]) != 0).tolist() == [True, True, False, False]
+    regard = np.asarray(after.genes["regard"][0])
+    assert (regard[2:] == 0.5).all()
+    assert (regard[:2] != 0.5).all()
+    assert abs(regard[:2] - 0.5).max() < 0.6  # steps of 0.1
     assert after.births[0].tolist() == [
         [0, STRANGERS, STRANGERS, 1],
         [STRANGERS, 0, 1, STRANGERS],
@@ -149,21 +159,51 @@ def test_migrants_take_everything_along():
     ("given", "members", "said"),
     [
         ({"structure": "torus"}, 7, "no torus has 7 members"),
-        ({"structure": "star"}, 1, "num_members: 1"),
+        ({"structure": "star"}, 1, "num_members: 1; it must be at least 2 in a star"),
         ({"structure": "cycle"}, 2, "num_members: 2"),
-        ({"structure": "islands", "islands": 3}, 4, "selection.islands: 3 do not divide 4 members"),
+        ({"structure": "islands", "islands": 3}, 4, "selection.islands: 3 do not divide 4 members into groups of two"),
+        ({"structure": "islands", "islands": 4}, 4, "selection.islands: 4 do not divide 4 members into groups of two"),
+        ({"fraction": 0.2}, 4, "selection.fraction: 0.2, which of 4 neighbours, oneself included, is nobody; .* 1/4"),
+        ({"structure": "cycle"}, 20, "selection.fraction: 0.25, which of 3 neighbours"),
+        ({"every": 0, "rule": "fermi"}, 4, "selection.rule: 'fermi' with selection.every 0, which is no selection"),
+        ({"every": 0, "diversity": "novelty"}, 4, "selection.diversity: 'novelty' with selection.every 0"),
+        (
+            {"diversity": "elites", "migrate_every": 2},
+            4,
+            "selection.migrate_every: 2 with selection.diversity 'elites'",
+        ),
         ({"rule": "tournament", "contestants": 5}, 4, "selection.contestants: 5, and a population has 4 members"),
         ({"migrate_every": 1, "migrants": 5}, 4, "selection.migrants: 5, and a population has 4 members"),
     ],
 )
 def test_refusals(given, members, said):
     with pytest.raises(UserError, match=said) as error:
-        selection.check(SelectionConfig(every=1, **given), members)
+        selection.check(SelectionConfig(**{"every": 1} | given), members, 2)
     assert "\n" not in str(error.value)
 
 
+def test_a_single_population_has_no_migrants():
+    with pytest.raises(UserError, match=r"selection.migrate_every: 3, and there is one population"):
+        selection.check(SelectionConfig(migrate_every=3), 4, 1)
+
+
+def test_a_third_of_three_is_one():
+    selection.check(SelectionConfig(every=1, fraction=1 / 3), 3, 1)
+
+
+def test_hyperparameters_that_a_learner_never_uses():
+    assert set(idle(TrainConfig())) == {"epsilon", "epsilon_decay", "shaping_weight"}
+    model = dataclasses.replace(NetworkConfig().opponent, model="none", condition=False)
+    config = TrainConfig(network=NetworkConfig(opponent=model), ppo=PPOConfig(shaping="advantage_alignment"))
+    assert set(idle(config)) == {"epsilon", "epsilon_decay", "opponent_weight"}
+    assert set(FIELDS) - set(idle(TrainConfig(learner="q"))) == {
+        *("learning_rate", "gamma", "gae_lambda", "epsilon", "epsilon_decay")
+    }
+
+
 def test_a_single_member_needs_no_contestants():
-    selection.check(SelectionConfig(), 1)
+    selection.check(SelectionConfig(), 1, 1)
+    selection.check(SelectionConfig(every=1), 1, 1)
 
 
 PARENT = np.array([[[0, 1, 2], [0, 1, 2]], [[0, 0, 2], [0, 1, 2]], [[0, 1, 2], [0, 1, 2]], [[0, 2, 2], [1, 1, 2]]])
@@ -173,6 +213,11 @@ def test_descent_is_traced_to_founders():
     tree = pedigree.trace(PARENT)
     assert tree.founder[:, 0].tolist() == [[0, 1, 2], [0, 1, 2], [0, 0, 2], [0, 0, 2], [0, 2, 2]]
     assert tree.founder[-1, 1].tolist() == [4, 4, 5]
+    adopted = PARENT.copy()
+    adopted[2, :, 1] = -1 - 2  # from archives, whose elites descend from the last founders
+    tree = pedigree.trace(adopted)
+    assert tree.founder[-1].tolist() == [[0, 2, 2], [5, 5, 5]]
+    assert [row.native.tolist() for row in pedigree.generations(tree, 0)] == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
     home = np.broadcast_to(np.arange(2)[:, None], PARENT.shape).copy()
     home[3, 0, 0] = 1
     assert pedigree.trace(PARENT, home).founder[-1, 0].tolist() == [3, 2, 2]
@@ -211,6 +256,81 @@ def test_those_who_behave_alike_share_their_fitness():
         assert compiled(choose)(jax.random.key(0), jnp.array(fitness), near).tolist() == [best] * 3
 
 
+ELITES = SelectionConfig(every=2, fraction=0.5, memory=0.0, mutation=0.0, diversity="elites", cells=4, actions=(1,))
+
+
+def ask(minds) -> jax.Array:
+    """Answers [N, P, 2, 2] of members that take action 1 with chance w / 8, whatever they are shown."""
+    chance = minds["w"][..., :1] / 8
+    return jnp.broadcast_to(jnp.stack([1 - chance, chance], -1), (*chance.shape[:2], 2, 2))
+
+
+@functools.cache
+def with_archives():
+    return compiled(functools.partial(selection.evolve, ELITES, 0.1, ask=ask))
+
+
+def test_parents_come_from_the_archive_of_all_who_were_the_fittest_of_their_kind():
+    """Four cells of chance, two founders at each end: who is dead can be a parent, and children know no kin."""
+    crowd = people([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]])  # w / 8 is 0 to 3/8, and 4/8 to 7/8
+    keys = jax.random.split(jax.random.key(0), 2)
+    archive = selection.found(ELITES, crowd)
+    assert archive.fitness.shape == (2, 16)
+    _, archive = with_archives()(keys, crowd, crowd.fitness, jnp.int32(1), archive=archive)
+    filled = np.flatnonzero(~np.isnan(archive.fitness[0]))
+    assert filled.tolist() == [0, 4]  # of chances below 1/4 and 1/2; nothing depends on probes
+    assert archive.fitness[0, filled].tolist() == [2.0, 4.0]
+    assert archive.elite.mind["w"][0, filled, 0].tolist() == [1.0, 3.0]
+    heirs = jax.tree.map(lambda leaf: leaf[:, jnp.array([0, 0, 0, 0])], dataclasses.replace(crowd, births=()))
+    crowd = dataclasses.replace(heirs, births=crowd.births * 0, lineage=crowd.lineage)
+    keys = jax.random.split(jax.random.key(1), 2)
+    after, _ = with_archives()(keys, crowd, jnp.zeros((2, 4)), jnp.int32(2), archive=archive)
+    fresh = np.asarray(after.lineage.born == 2)
+    assert (fresh.sum(1) == 2).all()
+    names = np.asarray(after.mind["w"])[..., 0].astype(int)
+    assert set(names[0][fresh[0]]) <= {1, 3}
+    assert set(names[1][fresh[1]]) <= {4, 6}
+    assert (names[~fresh] == np.repeat([0, 4], 2)).all()
+    assert (np.asarray(after.lineage.founder)[fresh] == names[fresh] % 4).all()
+    assert after.lineage.parent.tolist() == [[0, 1, 2, 3]] * 2
+    assert (
+        np.asarray(after.births)[fresh] == np.where(np.eye(4, dtype=bool)[None], 0, STRANGERS)[[0, 0], :][fresh]
+    ).all()
+    told = selection.tell(ELITES, after, archive, jnp.int32(2))
+    assert (np.asarray(told["parent"])[fresh] == -1 - names[fresh] % 4).all()
+    assert (np.asarray(told["parent"])[~fresh] >= 0).all()
+    assert told["archived"].tolist() == [[2 / 16], [2 / 16]]
+
+
+@pytest.mark.slow
+def test_an_archive_knows_one_population():
+    """Two populations side by side are what each is alone."""
+    crowd, data = (
+        people([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]),
+        jax.random.key_data(jax.random.split(jax.random.key(0), 2)),
+    )
+
+    def both(rows):
+        one = jax.tree.map(lambda leaf: leaf[rows], crowd)
+        key = jax.random.wrap_key_data(data[rows])
+        return with_archives()(key, one, one.fitness, jnp.int32(2), archive=selection.found(ELITES, one))
+
+    together, alone = both(slice(0, 2)), [both(slice(n, n + 1)) for n in range(2)]
+    for leaf, *rows in zip(*map(jax.tree.leaves, (together, *alone)), strict=True):
+        np.testing.assert_array_equal(leaf, np.concatenate(rows))
+
+
+def test_while_the_archive_is_empty_the_rule_names_parents():
+    crowd = people([[1.0, 2.0, 3.0, 4.0]])
+    unknown = lambda minds: jnp.full((1, 4, 2, 2), jnp.nan)  # noqa: E731
+    evolve = compiled(functools.partial(selection.evolve, ELITES, 0.1, ask=unknown))
+    after, _ = evolve(
+        jax.random.key(0)[None], crowd, crowd.fitness, jnp.int32(2), archive=selection.found(ELITES, crowd)
+    )
+    assert after.lineage.parent.tolist() == [[3, 2, 2, 3]]
+    assert after.mind["w"][0, :, 0].tolist() == [3.0, 2.0, 2.0, 3.0]
+
+
 def config_of_run(**selected) -> RunConfig:
     train = TrainConfig(
         num_populations=2,
@@ -240,6 +360,9 @@ def test_a_run_leaves_its_pictures_and_histories(tmp_path):
     assert (history["hyper_learning_rate"][1] != history["hyper_learning_rate"][0]).sum() == 2
     assert ((history["parent"] != np.arange(3)).any((1, 2)) == [0, 1, 1, 1, 0, 1]).all()
     assert (history["gene_kin_care"][0] == 0.5).all()
+    for name in FIELDS:  # what this learner never uses stays as it was
+        still = name in ("epsilon", "epsilon_decay", "shaping_weight")
+        assert (np.ptp(history[f"hyper_{name}"]) == 0) == still
     founder = pedigree.trace(history["parent"], history["home"]).founder
     assert founder.shape == (7, 2, 3)
 
@@ -253,6 +376,27 @@ def test_relatives_share():
     apart = np.asarray(metrics["return"] != metrics["payoff"]).any((1, 2))
     assert not apart[0] or (np.asarray(metrics["return"][0]) != metrics["payoff"][0]).any()
     assert apart[2]
+
+
+@pytest.mark.slow
+def test_archives_and_unusual_genes_go_on_where_they_stopped(tmp_path):
+    """And what a population's archive holds does not depend on who runs beside it."""
+    config = config_of_run(diversity="elites", cells=3, fraction=0.34)
+    nature = HeredityConfig(kin_care=0.5, heritable=("kin_care", "regard", "tag"), step=0.5)
+    meeting = MatchmakingConfig("assortative", kin="tag")
+    train = dataclasses.replace(config.train, heredity=nature, matchmaking=meeting)
+    program = dataclasses.replace(config, train=train).program()
+    first, last, metrics = resume(program, tmp_path)
+    assert np.isnan(first.archive.fitness).all()
+    assert (np.diff(np.asarray(metrics["archived"])[..., 0], axis=0) >= 0).all()
+    known = ~np.isnan(np.asarray(last.archive.fitness))
+    assert known.any(1).all()
+    np.testing.assert_allclose(known.mean(1), metrics["archived"][-1, :, 0])
+    assert (np.asarray(metrics["parent"]) < 0).any()
+    assert last.population.genes["regard"].shape == (2, 3, 3)
+    assert (last.population.genes["regard"] != 0).any()
+    assert (last.population.genes["tag"] != first.population.genes["tag"]).any()
+    assert (np.asarray(metrics["return"]) != np.asarray(metrics["payoff"])).any()
 
 
 @pytest.mark.slow

@@ -52,6 +52,8 @@ def test_only_what_is_asked_for_is_in_the_genome():
     given = heredity.founders(HeredityConfig(care=0.25, heritable=("svo",)), 3)
     assert {name: gene.tolist() for name, gene in given["genes"].items()} == {"care": [0.25] * 3, "svo": [0.0] * 3}
     assert given["births"] == ()
+    rows = heredity.founders(HeredityConfig(heritable=("regard",)), 3)["genes"]["regard"]
+    assert rows.tolist() == [[0.0] * 3] * 3
     births = heredity.founders(HeredityConfig(kin_care=1.0), 2)["births"]
     assert births.tolist() == [[0, STRANGERS], [STRANGERS, 0]]
 
@@ -104,6 +106,33 @@ def test_mutation_is_a_normal_step_within_the_range():
     assert np.abs(np.corrcoef(after["care"][::2], after["svo"][::2])[0, 1]) < 0.1  # each gene draws for itself
 
 
+def test_a_mutant_may_have_a_new_tag_and_founders_have_one_each():
+    """Of the mutants a tenth, by default, and drawn from all there could be; it makes nobody share."""
+    config = HeredityConfig(heritable=("tag",))
+    tags = heredity.founders(config, 4000)["genes"]["tag"]
+    assert len(set(tags.tolist())) == 4000
+    after = np.asarray(heredity.mutate(jax.random.key(0), config.step, {"tag": tags}, jnp.arange(4000) % 2 == 0)["tag"])
+    new = after != tags
+    assert not new[1::2].any()
+    assert abs(new[::2].mean() - 0.1) < 4.5 * math.sqrt(0.09 / 2000)
+    assert abs(after[new].mean() - 0.5) < 4.5 * math.sqrt(1 / 12 / new.sum())
+    assert after.min() >= 0
+    assert after.max() < 1
+    assert config.genes == ()
+    assert heredity.share(config, {"tag": tags[None]}, (), jnp.zeros((1, 1, 2), jnp.int32), "as it was") == "as it was"
+    heredity.check(config, {"horizon": 3})
+
+
+def test_every_weight_of_a_row_moves_by_itself():
+    rows = jnp.full((200, 200), 0.2)
+    mutants = jnp.arange(200) % 2 == 0
+    after = np.asarray(heredity.mutate(jax.random.key(0), 0.1, {"regard": rows}, mutants)["regard"])
+    assert (after[1::2] == rows[1::2]).all()
+    moved = after[::2] - 0.2
+    assert abs(moved.std() - 0.1) < 4.5 * 0.1 / np.sqrt(2 * moved.size)
+    assert abs(moved.mean(0)).max() < 4.5 * 0.1 / np.sqrt(100)
+
+
 def of_table(config: HeredityConfig, genes: dict, sitting: list[int], births=(), in_play=None):
     genes = {name: jnp.array(gene, jnp.float32) for name, gene in genes.items()}
     here = jnp.array([sitting], jnp.int32)
@@ -124,6 +153,14 @@ def test_sharing_matrix_of_each_gene():
     np.testing.assert_allclose(two[0, :2], [half, half], atol=1e-6)  # the mean over the others in play
 
 
+def test_regard_is_for_whoever_has_that_number():
+    """Oneself in another seat too; for who is no learner, and of it for others, there is none."""
+    rows = jnp.float32([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [-0.7, -0.8, -0.9]])
+    felt = of_table(HeredityConfig(), {"regard": rows, "care": [0.0, 0.25, 0.0]}, [2, 1, 1, 3])
+    expected = [[1, -0.8, -0.8, 0], [0.85, 1, 0.75, 0.25], [0.85, 0.75, 1, 0.25], [0, 0, 0, 1]]
+    np.testing.assert_allclose(felt, expected, rtol=1e-6)
+
+
 def test_kin_care_goes_by_relatedness():
     """By fidelity ** births, 1 to oneself in another seat, and 0 to strangers and to those who do not learn."""
     births = jnp.asarray(family(4, [[0, 0, 0, 3]]))
@@ -140,13 +177,20 @@ def test_genes_reach_the_sharing_of_every_environment(game):
     """Two populations of two tables each: W of table e of population n comes from who sits there."""
     _, situations = make((game,))
     params = jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf), 4, 0), situations)
+    config = HeredityConfig(care=0.1)
     genes = {"care": jnp.array([[0.0, 0.5, 1.0], [0.1, 0.2, 0.3]])}
     sitting = jnp.array([[[0, 1], [2, 0]], [[1, 2], [0, 3]]], jnp.int32)
-    weights = heredity.share(HeredityConfig(care=0.1), genes, (), sitting, params).sharing.weights
+    weights = heredity.share(config, genes, (), sitting, params).sharing.weights
     assert weights.shape == params.sharing.weights.shape
     np.testing.assert_allclose(weights[:, 0, 1], [0.0, 1.0, 0.2, 0.1])
     np.testing.assert_allclose(weights[:, 1, 0], [0.5, 0.0, 0.3, 0.0])
     assert (weights[:, [0, 1], [0, 1]] == 1.0).all()
+    genes["regard"] = jax.random.normal(jax.random.key(0), (2, 3, 3))
+    weights = np.asarray(heredity.share(config, genes, (), sitting, params).sharing.weights)
+    for n, (one, here) in enumerate(zip(sitting, np.split(weights, 2), strict=True)):
+        alone = {name: gene[n] for name, gene in genes.items()}
+        play = jnp.ones(one.shape, bool)
+        np.testing.assert_array_equal(here, heredity.weights(config, alone, (), one, play))
 
 
 def test_hamiltons_rule_decides_what_a_gift_is_worth():
@@ -167,6 +211,6 @@ def test_refusals():
     with pytest.raises(UserError, match="no field `sharing`"):
         heredity.check(HeredityConfig(heritable=("svo",)), {"horizon": 3})
     wrong: tuple = ("height",)
-    with pytest.raises(UserError, match="'height'; allowed are 'care' and 'kin_care' and 'svo'"):
+    with pytest.raises(UserError, match="'height'; allowed are 'care' and 'kin_care' and 'regard' and 'svo' and 'tag'"):
         heredity.check(HeredityConfig(heritable=wrong), situations)
     assert all(low < 0 < high for low, high in GENES.values())

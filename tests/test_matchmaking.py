@@ -27,6 +27,7 @@ from softsim import (
     population,
     rollout,
 )
+from softsim.heredity import HeredityConfig
 from softsim.learners import strategies, structure
 from softsim.matchmaking import LeagueConfig, MatchmakingConfig, everyone, league, matchmaker
 from softsim.matchmaking.neighbours import regular, structure_of
@@ -147,8 +148,8 @@ def test_kin_are_descendants_of_one_founder_or_holders_of_one_tag():
     """With two learners of one founder and two guests: whom a table for kin alone may hold."""
     table, founder = table_for(8, 4, guests=2), jnp.int32([1, 1])
     wanted = {"member": [{0}, {1}, {2}, {3}], "founder": [{0, 1}, {2}, {3}], "tag": [{0, 3}, {1, 2}]}
-    config = MatchmakingConfig("assortative", tags=(7, 8, 8, 7), assortment=1.0)
-    makers = {kin: matchmaker(dataclasses.replace(config, kin=kin), table) for kin in wanted}
+    given = MatchmakingConfig("assortative", tags=(7, 8, 8, 7), assortment=1.0)
+    makers = {kin: matchmaker(dataclasses.replace(given, kin=kin), table) for kin in wanted}
     places = compiled(jax.vmap(lambda key: {kin: makers[kin].seat(key, (), founder) for kin in wanted}))
     with jax.debug_key_reuse(False):  # the three are to be compared
         place = places(jax.random.split(jax.random.key(0), 20))
@@ -310,6 +311,30 @@ def test_a_table_may_need_more_than_all_neighbours():
         matchmaker(MatchmakingConfig("spatial"), table_for(6, 6, "public_good_5"))
 
 
+def test_tags_that_are_genes_seat_together_who_has_the_same():
+    """Of four learners two that share one, and a guest, who has none."""
+    maker = matchmaker(MatchmakingConfig("assortative", kin="tag", assortment=1.0), table_for(10, 5, guests=1))
+    tags = jnp.array([0.5, 0.25, 0.5, 0.75])
+    place = np.asarray(
+        compiled(jax.vmap(lambda key: maker.seat(key, (), tags)))(jax.random.split(jax.random.key(0), 20))
+    )
+    sitting = np.argsort(place.reshape(20, -1), 1).reshape(-1, 2) // 4
+    together = {frozenset(map(int, row)) for row in sitting}
+    assert together == {frozenset(pair) for pair in ((0,), (0, 2), (2,), (1,), (3,), (4,))}
+
+
+def test_tags_must_be_had_and_looked_at():
+    by_tag = MatchmakingConfig("assortative", kin="tag")
+    for meeting, heritable, said in [
+        (by_tag, (), "matchmaking.tags: none given; every member needs one, or heredity"),
+        (MatchmakingConfig(), ("tag",), "heredity.heritable: 'tag', by which nobody is seated"),
+        (dataclasses.replace(by_tag, tags=(1, 1, 2)), ("tag",), "heredity.heritable: 'tag', by which nobody is seated"),
+    ]:
+        config = dataclasses.replace(CONFIG, matchmaking=meeting, heredity=HeredityConfig(heritable=heritable))
+        with pytest.raises(UserError, match=said):
+            program_of(config)
+
+
 def test_every_member_needs_a_tag():
     with pytest.raises(UserError, match="tags: 3 are given; each of 4"):
         matchmaker(MatchmakingConfig("assortative", kin="tag", tags=(1, 2, 3)), table_for(8, 4))
@@ -452,6 +477,13 @@ def test_fictitious_co_play(tmp_path):
     [
         (LeagueConfig(seats=1), None, "league.moments: 0"),
         (LeagueConfig(seats=1, moments=2), {}, "league.moments: 2; a league that is given"),
+        (LeagueConfig(seats=1, run="there"), None, "league.run: 'there'; a `RunConfig` loads its members"),
+        (LeagueConfig(run="there"), {}, "league.run: 'there' with league.seats 0"),
+        (
+            LeagueConfig(seats=3),
+            {"w": jnp.zeros(4)},
+            "league: weights .* of its members are missing, of the learners fl",
+        ),
         (LeagueConfig(seats=2, moments=2), None, "3 learners and 2 scripted or past members do not divide"),
         (LeagueConfig(seats=1, moments=-1), None, "league.moments: -1"),
     ],
@@ -463,5 +495,5 @@ def test_leagues_that_cannot_be_meant(config, past, said):
 
 def test_names_that_are_no_rule():
     config = dataclasses.replace(CONFIG, matchmaking=MatchmakingConfig(rule="best"))  # ty: ignore[invalid-argument-type]
-    with pytest.raises(UserError, match=r"matchmaking.rule: 'best'; allowed are 'uniform' and 'assortative'"):
+    with pytest.raises(UserError, match=r"matchmaking.rule: 'best'; allowed are 'uniform', 'assortative'"):
         program_of(config)

@@ -20,7 +20,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from softsim import HyperConfig, NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, UserError, checkpoint, cli, run
-from softsim.presets import PRESETS, RunConfig, from_json
+from softsim.presets import PRESETS, RunConfig, from_json, read_config
 
 # Of a damaged checkpoint the reader drops coroutines and futures half-way; each is a warning of ten thousand lines.
 pytestmark = [
@@ -175,7 +175,7 @@ def test_a_config_survives_its_file(config):
 
 
 def test_the_written_config_is_the_one_given(finished):
-    assert run.read_config(finished[0]) == CONFIG
+    assert read_config(finished[0]) == CONFIG
 
 
 def test_fingerprints_tell_configs_apart():

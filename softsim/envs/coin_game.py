@@ -47,6 +47,7 @@ class CoinState:
     step: Array  # [] int32
     position: Array  # [2] int32
     coin: Array  # [2] int32   of each colour, agent i's being colour i; `ABSENT` if it does not lie anywhere
+    trace: Array  # [2] float32   decaying sum of payoffs, which envy and guilt compare
 
 
 @struct
@@ -99,8 +100,9 @@ class CoinGame:
         coin = self._fresh(key_coin, params, position)
         lies = jnp.arange(2) == jax.random.randint(key_colour, (), 0, 2)
         coin = jnp.where(params.one_coin & ~lies, ABSENT, coin)
-        state, nothing = CoinState(jnp.int32(0), position, coin), jnp.zeros(2, jnp.float32)
-        return state, self._timestep(params, state, nothing, jnp.zeros((2, 2), bool))
+        nothing = jnp.zeros(2, jnp.float32)
+        state = CoinState(jnp.int32(0), position, coin, nothing)
+        return state, self._timestep(params, state, nothing, nothing, jnp.zeros((2, 2), bool))
 
     def step(self, key: Array, params: CoinParams, state: CoinState, action: Array) -> tuple[CoinState, Timestep]:
         """Move both at once, pay who stands on coins, and put those that are taken elsewhere."""
@@ -115,8 +117,9 @@ class CoinGame:
         # Of one coin, that of the other colour follows.
         follows = jnp.where(params.one_coin, taken[::-1], taken)
         coin = jnp.where(follows, fresh, jnp.where(taken, ABSENT, state.coin))
-        state = CoinState(state.step + 1, position, coin)
-        return state, self._timestep(params, state, payoff, took)
+        reward, trace = share(params.sharing, payoff, state.trace, jnp.ones(2, bool))
+        state = CoinState(state.step + 1, position, coin, trace)
+        return state, self._timestep(params, state, reward, payoff, took)
 
     def _fresh(self, key: Array, params: CoinParams, position: Array) -> Array:
         """Random cells for a coin of either colour, [2] int32: any, or of one coin those without agents."""
@@ -124,9 +127,7 @@ class CoinGame:
         stood = (jnp.arange(CELLS)[:, None] == position[None]).any(1)
         return jnp.argmax(jnp.where((stood & params.one_coin)[None], -1.0, chance), 1).astype(jnp.int32)
 
-    def _timestep(self, params: CoinParams, state: CoinState, payoff: Array, took: Array) -> Timestep:
-        both = jnp.ones(2, bool)
-        reward, _ = share(params.sharing, payoff, jnp.zeros_like(payoff), both)
+    def _timestep(self, params: CoinParams, state: CoinState, reward: Array, payoff: Array, took: Array) -> Timestep:
         place = jnp.stack([state.position[::-1], state.coin, state.coin[::-1]], 1)  # [A, what]
         shift = displacement(state.position[:, None], place) + 1
         seen = jax.nn.one_hot(shift[..., 0] * SIDE + shift[..., 1], CELLS) * (place >= 0)[..., None]
@@ -137,7 +138,7 @@ class CoinGame:
             reward=reward,
             payoff=payoff,
             discount=jnp.ones(2, jnp.float32),
-            agent_mask=both,
+            agent_mask=jnp.ones(2, bool),
             action_mask=jnp.broadcast_to(~stay | params.may_stay, (2, self.num_actions)),
             first=state.step == 0,
             last=state.step >= params.horizon,

@@ -42,6 +42,7 @@ class MatrixState:
     move: Array  # [A] int32   latest move of each, as played; -1 before the first
     seen: Array  # [A, A] bool   row i: whose latest moves agent i saw, by slot
     payoff: Array  # [A] float32   of the last complete round
+    trace: Array  # [A] float32   decaying sum of payoffs, which envy and guilt compare
 
 
 @struct
@@ -79,6 +80,7 @@ class MatrixWorld:
             move=jnp.full(num_agents, -1, jnp.int32),
             seen=jnp.zeros((num_agents, num_agents), bool),
             payoff=nothing,
+            trace=nothing,
         )
         events = jnp.zeros((num_agents, self.num_actions), jnp.int32)
         return state, self._timestep(params, state, nothing, nothing, nothing + 1.0, events, first=True, last=False)
@@ -99,7 +101,7 @@ class MatrixWorld:
         joint = jnp.sum(move * jnp.array([num_actions**i for i in reversed(range(num_agents))], jnp.int32))
         payoff = jnp.where(complete, params.payoff[:, jnp.where(complete, joint, 0)], 0.0)
         everyone = jnp.ones(num_agents, bool)
-        reward, _ = share(params.sharing, payoff, jnp.zeros_like(payoff), everyone)
+        reward, trace = share(params.sharing, payoff, state.trace, everyone)
 
         state = MatrixState(
             step=state.step + complete.astype(jnp.int32),
@@ -107,6 +109,7 @@ class MatrixWorld:
             move=move,
             seen=seen,
             payoff=jnp.where(complete, payoff, state.payoff),
+            trace=trace,
         )
         ends = complete & ~noise.happens(end_word[0], noise.threshold(params.continuation))
         discount = jnp.full(num_agents, jnp.where(ends, 0.0, 1.0), jnp.float32)

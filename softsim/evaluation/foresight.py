@@ -84,14 +84,11 @@ def skill(cross_entropy: Any, frequency: Any, best: Any) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def score(
-    table: Table, num_steps: int, key: Array, situations: PyTree, minds: PyTree, place: Array, seat: Array
-) -> Scores:
-    """Play from fresh episodes and score what each learner foresees.
+def score(table: Table, num_steps: int, key: Array, situations: PyTree, minds: PyTree, place: Array) -> Scores:
+    """Play from fresh episodes and score what each learner foresees in its focal seats.
 
     Args:
-        key: [N] keys. situations: leaves [G, ...]. minds: leaves [N, P + guests, ...]. place: [M, S] int32.
-        seat: [P, M, R] int32   the seats of each learner that count, by the member they are played among.
+        key: [N] keys. situations: leaves [G, ...]. minds: leaves [N, P + guests, ...]. place: as from `focal_first`.
     """
     everywhere = jnp.broadcast_to(place, (table.num_populations, *place.shape))
     seating, experience = play_out(table, num_steps, key, situations, minds, everywhere)
@@ -107,11 +104,11 @@ def score(
         reliability=reliability(model, trajectory.others_action, mask, 3),
     )
 
-    def sort(leaf: Array) -> Array:
-        of_learner = jax.vmap(lambda values, seat: values[seat].sum(1))
-        return jax.vmap(of_learner, in_axes=(0, None))(leaf, seat)
+    def by_other(leaf: Array) -> Array:
+        focal = leaf[:, :, : focal_seats(table)]
+        return focal.reshape(*leaf.shape[:2], table.num_members, -1, *leaf.shape[3:]).sum(3)
 
-    return jax.tree.map(sort, of_seats)
+    return jax.tree.map(by_other, of_seats)
 
 
 def measures(scores: Scores, members: slice | np.ndarray = slice(None)) -> dict[str, Any]:
@@ -146,8 +143,9 @@ def foresight(
 ) -> dict[str, dict[str, Any]]:
     """Score the learners among the current pool, a frozen past pool, and a held-out pool.
 
-    Each learner plays as the only one of its kind among copies of each member of each pool. Where the policy is told
-    what the model says, it also plays with that taken away, and with what is said in another seat.
+    Each learner plays as the only one of its kind among copies of each member of each pool. Where its policy is
+    conditioned on its model, it also plays with the model's average output instead, and with that of another seat; the
+    others, learners or not, keep theirs.
 
     Args:
         key: [] random key.
@@ -157,8 +155,8 @@ def foresight(
 
     Returns:
         By pool, `current`, `past` and `held_out` as far as they have members, what `measures` says; `usefulness`, how
-        much return falls when the policy is told the average of all predictions instead of its own; and `causal_use`,
-        how much it falls when it is told those of another seat, [N, P] each.
+        much return falls when the learner's policy reads the average prediction; and `causal_use`, how much it falls
+        when it reads that of another seat, [N, P] each.
     """
     config, learners = program.config, program.config.num_members
     minds = program.minds(state)
@@ -169,18 +167,19 @@ def foresight(
     table = dataclasses.replace(program.table, scripted=(*program.table.scripted, *held_out), num_guests=guests)
     kinds = jax.tree.leaves(program.situations)[0].shape[0]
     table, place, slot = all_pairs(table, kinds, repeats)
-    seat = focal_seats(table, kinds, place, slot)
+    place = focal_first(table, kinds, place, slot)
     steps, keys = config.num_steps * config.updates_per_round, jax.random.split(key, table.num_populations)
 
     def play(policy: Policy) -> Scores:
         same = dataclasses.replace(table, policy=policy)
         luck = jax.random.clone(keys)  # the same for all, so that they differ by what they are told alone
-        return score(same, steps, luck, program.situations, minds, place, seat)
+        return score(same, steps, luck, program.situations, minds, place)
 
     own, retold = play(table.policy), table.policy.retold
     changed = {}
     if retold is not None:
-        changed = {"usefulness": play(retold("average")), "causal_use": play(retold("another's"))}
+        seats = focal_seats(table)
+        changed = {"usefulness": play(retold("average", seats)), "causal_use": play(retold("another's", seats))}
     pools = {
         "current": np.r_[:learners, learners + guests : known],
         "past": np.r_[learners : learners + guests],
@@ -193,13 +192,18 @@ def foresight(
     return found
 
 
-def focal_seats(table: Table, kinds: int, place: np.ndarray, slot: np.ndarray) -> np.ndarray:
-    """The seats in which each learner is alone of its kind, by the member it is among: [P, M, R] int32."""
+def focal_seats(table: Table) -> int:
+    """How many seats each member has in which it is alone of its kind."""
+    return table.num_envs // table.num_members
+
+
+def focal_first(table: Table, kinds: int, place: np.ndarray, slot: np.ndarray) -> np.ndarray:
+    """Order the places of each member, [M, S] int32: first those where it is alone of its kind, by whom it is among."""
     members = table.num_members
     focal = (np.arange(len(slot)) * table.world.num_agents + slot).reshape(kinds, members, members, -1)
-    focal = np.moveaxis(focal, 0, 2).reshape(members, members, -1)
-    rows = [np.searchsorted(place[learner], focal[learner]) for learner in range(table.num_learners)]
-    return np.stack(rows).astype(np.int32)
+    focal = np.moveaxis(focal, 0, 2).reshape(members, -1)
+    rest = [np.setdiff1d(all_of_it, own) for all_of_it, own in zip(place, focal, strict=True)]
+    return np.concatenate([focal, np.stack(rest)], 1).astype(np.int32)
 
 
 def draw_reliability(found: Reliability, path: Path) -> Path:

@@ -93,7 +93,7 @@ def walk(body: Body, wanted: Array) -> Array:
     sideways = jnp.where(across > 0, right, left)
     straight = jnp.where(down > 0, backward, forward)
     choice = jnp.where(jnp.abs(across) > jnp.abs(down), sideways, straight)
-    # Three in a hundred moves go elsewhere, so that a wall in the way holds nobody for long.
+    # Four in a hundred moves go elsewhere, so that a wall in the way holds nobody for long.
     action = jnp.arange(body.num_actions)
     there = jnp.where(action == choice, 5.0, 0.0)
     wander = jnp.where(action == forward, 2.0, 0.0)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import entr
 
 from softsim.learners import categorical
 from softsim.types import SEATS, Array, Percept, Policy, PyTree, UserError, struct
@@ -51,17 +52,21 @@ def distance(one: Array, other: Array) -> Array:
 def share_fitness(fitness: Array, distance: Array, radius: Array | float, exponent: float = 1.0) -> Array:
     """Divide fitness by how crowded it is around a member (Goldberg and Richardson 1987, ICGA 2).
 
-    `f_i / sum_j max(0, 1 - (d_ij / radius)^exponent)`; the sum counts oneself as 1.
+    `f_i / sum_j max(0, 1 - (d_ij / radius)^exponent)`; the sum counts oneself as 1. Who is at no known distance, NaN,
+    even from itself gets NaN, and crowds nobody.
 
     Args:
         fitness: [P] float32, at least 0: dividing makes negative fitness better. distance: [P, P].
         radius: distance from which on two do not compete.
     """
-    return fitness / jnp.maximum(0.0, 1.0 - (distance / radius) ** exponent).sum(1)
+    crowd = jnp.nansum(jnp.maximum(0.0, 1.0 - (distance / radius) ** exponent), 1)
+    return fitness / jnp.where(crowd > 0.0, crowd, jnp.nan)
 
 
 def novelty(distance: Array, nearest: int) -> Array:
     """Average the distance to the nearest others, [P] float32 (Lehman and Stanley 2011, Evol. Comput. 19:189).
+
+    Distances that are NaN do not count; who has no other is as novel as NaN.
 
     Args:
         distance: [P, P + M], between members, and from members to M remembered others if there are any.
@@ -74,7 +79,21 @@ def novelty(distance: Array, nearest: int) -> Array:
     if not 1 <= nearest < known:
         raise UserError(f"nearest: {nearest}; with {known - 1} others it must be from 1 to {known - 1}.")
     oneself = jnp.eye(members, known, dtype=bool)
-    return jnp.sort(jnp.where(oneself, jnp.inf, distance), 1)[:, :nearest].mean(1)
+    return jnp.nanmean(jnp.sort(jnp.where(oneself, jnp.nan, distance), 1)[:, :nearest], 1)
+
+
+def describe(answers: Array, actions: Sequence[int]) -> Array:
+    """Say in a few numbers from 0 to 1 how members behave: [P, F] float32, F one more than the actions.
+
+    How often each of the actions is taken, over all probes; and how much what is done depends on the probe: their
+    mutual information (Shannon 1948, Bell Syst. Tech. J. 27:379), in units of log K, the most there can be.
+
+    Args:
+        answers: [P, B, K] float32, from `behaviour`.
+    """
+    often = answers.mean(1)
+    told = entr(often).sum(-1) - entr(answers).sum(-1).mean(-1)
+    return jnp.concatenate([often[:, np.array(actions, int)], told[:, None] / np.log(answers.shape[2])], 1)
 
 
 @struct
@@ -103,14 +122,14 @@ def cell_of(descriptor: Array, low: Array, high: Array, bins: Sequence[int]) -> 
     """
     parts = jnp.asarray(bins, jnp.int32)[None]
     place = (descriptor - low[None]) / (high - low)[None] * parts
-    place = jnp.clip(jnp.nan_to_num(jnp.floor(place)).astype(jnp.int32), 0, parts - 1)
+    place = jnp.clip(place, 0, parts - 1).astype(jnp.int32)
     weight = np.append(np.cumprod(np.array(bins)[::-1])[::-1][1:], 1)
     cell = (place * jnp.asarray(weight, jnp.int32)[None]).sum(1)
     return jnp.where(jnp.isnan(descriptor).any(1), -1, cell)
 
 
 def insert(archive: Archive, cell: Array, fitness: Array, members: PyTree) -> Archive:
-    """Let the fittest newcomer of each cell have it, if it is fitter than who is there.
+    """Let the fittest newcomer of each cell, of equals the first, have it if it is fitter than who is there.
 
     Args:
         cell: [P] int32, negative for members that have none. fitness: [P] float32; NaN never enters.

@@ -8,9 +8,11 @@ A rule is made once, with its numbers, and works for whatever a member is (netwo
 Rules of generations (`truncation`, `tournament`, `proportional`, `imitate_best`) decide on all members at once; rules
 of events (`moran_birth_death`, `moran_death_birth`, `fermi`) replace at most one member a call.
 
-What is the same for all: NaN fitness ranks below every number, and among equals chance decides. Where fitness is a rate
-of reproduction (`proportional`, both `moran`), NaN and negative fitness are rates of 0; where nobody who might has a
-rate above 0, parents are drawn uniformly. Every rule raises `UserError` if the structure is of another size.
+What is the same for all: NaN fitness ranks below every number, and among equals chance decides. Where fitness decides
+how fast one reproduces (`proportional`, both `moran`), it is that rate itself, negative fitness being a rate of 0; or,
+if an intensity s is given, the rate is `exp(s fitness)`, which no payoff makes negative (Traulsen, Shoresh, Nowak 2008,
+Bull. Math. Biol. 70:1410). NaN is a rate of 0, and where nobody who might has a rate above 0, parents are drawn
+uniformly. Every rule raises `UserError` if the structure is of another size.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def truncation(fraction: Array | float) -> Choose:
 
     Of n in a neighbourhood, oneself included, the one ranked i from below becomes a copy of the one ranked i from
     above, for i below `fraction` n, and at most n / 2: nobody is both copied and replaced where all are neighbours.
+    Jaderberg et al. draw the fitter one at random; here each of them is copied once, which is as often on average.
     """
 
     def choose(key, fitness, structure):
@@ -88,13 +91,13 @@ def tournament(size: int) -> Choose:
     return choose
 
 
-def proportional() -> Choose:
-    """Fill every place with a child of one of its neighbours, drawn in proportion to fitness: the Wright-Fisher process
-    where all are neighbours of all and of themselves (`well_mixed(P, include_self=True)`)."""
+def proportional(intensity: Array | float | None = None) -> Choose:
+    """Fill every place with a child of one of its neighbours, drawn by their rates: the Wright-Fisher process where all
+    are neighbours of all and of themselves (`well_mixed(P, include_self=True)`)."""
 
     def choose(key, fitness, structure):
         member = _members(fitness, structure)
-        cumulative = cumulate(structure, _rate(fitness)[structure.neighbour])
+        cumulative = cumulate(structure, _rates(fitness[structure.neighbour], structure.counts, intensity))
         draw = jax.vmap(weighted, in_axes=(None, None, 0, 0))
         return draw(structure, cumulative, member, jax.random.uniform(key, member.shape))
 
@@ -118,30 +121,33 @@ def imitate_best() -> Choose:
     return choose
 
 
-def moran_birth_death() -> Choose:
-    """Let one member, drawn from all in proportion to fitness, replace a random neighbour by a child (Moran 1958; on
-    graphs Lieberman, Hauert, Nowak 2005, Nature 433:312)."""
+def moran_birth_death(intensity: Array | float | None = None) -> Choose:
+    """Let one member, drawn from all by their rates, replace a random neighbour by a child (Moran 1958; on graphs
+    Lieberman, Hauert, Nowak 2005, Nature 433:312)."""
 
     def choose(key, fitness, structure):
         member = _members(fitness, structure)
         birth, place = jax.random.uniform(key, (2,))
         everyone = well_mixed(member.shape[0], include_self=True)
-        parent = weighted(everyone, cumulate(everyone, _rate(fitness)[None]), member[0], birth)
+        rates = _rates(fitness[None], everyone.counts, intensity)
+        parent = weighted(everyone, cumulate(everyone, rates), member[0], birth)
         return jnp.where(member == anyone(structure, parent, place), parent, member)
 
     return choose
 
 
-def moran_death_birth() -> Choose:
-    """Let one member, any as likely, die, and its neighbours compete for the place in proportion to fitness (Ohtsuki,
-    Hauert, Lieberman, Nowak 2006, Nature 441:502)."""
+def moran_death_birth(intensity: Array | float | None = None) -> Choose:
+    """Let one member, any as likely, die, and its neighbours compete for the place by their rates (Ohtsuki, Hauert,
+    Lieberman, Nowak 2006, Nature 441:502)."""
 
     def choose(key, fitness, structure):
         member = _members(fitness, structure)
         death, heir = jax.random.uniform(key, (2,))
         dead = _any_member(member, death)
         near = around(structure, dead)
-        parent = weighted(near, cumulate(near, _rate(fitness)[near.neighbour]), dead, heir)
+        # The dead may be the fittest by far: beside its rate those of the others would be lost in rounding.
+        alive = near.counts & (jnp.arange(near.neighbour.shape[1], dtype=jnp.int32) != near.skip[dead])[None]
+        parent = weighted(near, cumulate(near, _rates(fitness[near.neighbour], alive, intensity)), dead, heir)
         return jnp.where(member == dead, parent, member)
 
     return choose
@@ -206,5 +212,11 @@ def _ranked(fitness: Array) -> Array:
     return jnp.where(jnp.isnan(fitness), -jnp.inf, fitness)
 
 
-def _rate(fitness: Array) -> Array:
-    return jnp.maximum(jnp.where(jnp.isnan(fitness), 0.0, fitness), 0.0)
+def _rates(fitness: Array, counts: Array, intensity: Array | float | None) -> Array:
+    """Rates of reproduction, [G, D], of those who count; with an intensity, in units of the greatest in each row."""
+    if intensity is None:
+        return jnp.where(counts & (fitness > 0.0), fitness, 0.0)
+    known = _ranked(jnp.where(counts, fitness, jnp.nan))
+    best = known.max(1, keepdims=True)
+    gain = jnp.where(known == best, 0.0, intensity * (known - best))
+    return jnp.where(jnp.isneginf(known), 0.0, jnp.exp(gain))

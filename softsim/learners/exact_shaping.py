@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from softsim.learners import categorical
-from softsim.learners.shaping import Form, align
+from softsim.learners.shaping import align
 from softsim.theory import memory_one
 from softsim.types import Array, PyTree
 
@@ -82,7 +82,7 @@ class TeacherConfig:
 
 
 def raise_teacher(key: Array, step: Step, payoff: Array, discount: Array, config: TeacherConfig) -> Array:
-    """Find the mind that gains most from what it teaches pupils, by the gradient through all of their lessons.
+    """Find a static shaper: the mind that gains most while pupils learn, by the gradient through all of their steps.
 
     Balaguer et al. 2022 (The Good Shepherd, arXiv 2202.10135), with a teacher that never changes. It begins undecided.
     """
@@ -107,7 +107,6 @@ def raise_teacher(key: Array, step: Step, payoff: Array, discount: Array, config
 class AlignmentConfig:
     """How two minds learn from matches that they play, with exact advantages."""
 
-    form: Form = "advantage_alignment"
     num_matches: int = 128  # per update
     num_rounds: int = 50  # of a match
     num_updates: int = 500
@@ -117,9 +116,9 @@ class AlignmentConfig:
 def learn_aligned(
     key: Array, config: AlignmentConfig, payoff: Array, discount: Array, weight: Array, first: Array, second: Array
 ) -> tuple[Array, Array]:
-    """Let two minds learn by policy gradients with aligned advantages (`softsim.learners.shaping`), each with `weight`.
+    """Let two minds learn by policy gradients with advantages aligned as in the formula of `softsim.learners.shaping`.
 
-    A weight of 0 gives plain policy gradients. Advantages are exact, and those of round t count discount**t.
+    A `weight` of 0 gives plain policy gradients. Advantages are exact, and those of round t count discount**t.
     """
 
     # Loops that are mapped take their keys as words: debugging of keys knows no better.
@@ -146,7 +145,7 @@ def match_gradient(
     counts = discount ** jnp.arange(config.num_rounds)
 
     def of_player(mind: Array, own: Array, others: Array, state: Array, cooperated: Array) -> Array:
-        worth = counts * align(config.form, own, others, never, discount, weight)
+        worth = counts * align("advantage_alignment", own, others, never, discount, weight)
         return jnp.zeros_like(mind).at[state].add(worth * (cooperated - jax.nn.sigmoid(mind)[state]))
 
     state = jnp.stack([before, jnp.array(memory_one.SWAP, jnp.int32)[before]])

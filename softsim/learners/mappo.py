@@ -80,9 +80,9 @@ def judged_centrally(
     def wake(key: Array) -> PyTree:
         return (actor.start() if actor.wake is None else actor.wake(key)), start()
 
-    def retold(told: Told) -> Policy:
+    def retold(told: Told, seats: int) -> Policy:
         assert actor.retold is not None
-        return judged_centrally(actor.retold(told), config, num_agents, observation, codes)
+        return judged_centrally(actor.retold(told, seats), config, num_agents, observation, codes)
 
     judged = actor._replace(init=init, start=lambda: (actor.start(), start()), apply=apply, unroll=unroll, wake=wake)
     return judged._replace(retold=retold if actor.retold else None)

@@ -9,6 +9,7 @@ it, found without gradients (Shaper: Khan et al. 2024, arXiv 2312.12568).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -79,6 +80,7 @@ def evolve(key: Array, config: StrategyConfig, fitness: Callable[[Array, PyTree]
     """
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
     optimizer = optax.adam(config.learning_rate)
+    remake = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
 
     def generation(running: PyTree, key: Array) -> tuple[PyTree, None]:
         center, state = running
@@ -86,7 +88,7 @@ def evolve(key: Array, config: StrategyConfig, fitness: Callable[[Array, PyTree]
         noise = jax.random.normal(key_noise, (config.num_pairs, flat.size))
         noise = jnp.concatenate([noise, -noise])
         words = jnp.tile(jax.random.key_data(jax.random.split(key_fitness, config.num_pairs)), (2, 1))
-        tried = jax.vmap(lambda word, step: fitness(jax.random.wrap_key_data(word), unflatten(center + step)))
+        tried = jax.vmap(lambda word, step: fitness(remake(word), unflatten(center + step)))
         found = tried(words, config.deviation * noise)
         rank = jnp.argsort(jnp.argsort(found)) / (found.size - 1.0) - 0.5
         change, state = optimizer.update(-(rank @ noise) / (found.size * config.deviation), state)

@@ -69,6 +69,7 @@ class Mind(nn.Module):
     codes: Codes = ()
     target: Target = NOTHING
     told: Told = "own"
+    seats: int = 0  # in which it is told something else than its own
 
     def setup(self):
         config = self.config
@@ -103,7 +104,7 @@ class Mind(nn.Module):
         guess = self.opponent(source, known)
         ground = recalled
         if config.condition:
-            ground = jnp.concatenate([recalled, tell(jax.lax.stop_gradient(guess.told), self.told)], -1)
+            ground = jnp.concatenate([recalled, tell(jax.lax.stop_gradient(guess.told), self.told, self.seats)], -1)
         logits, value = self.policy(ground), self.value(recalled)[..., 0]
         return past, Output(logits.astype(jnp.float32), value.astype(jnp.float32), guess.action, guess.hidden)
 
@@ -150,15 +151,18 @@ def sketch(codes: Codes, observation: PyTree) -> Array:
     return seen @ directions.astype(np.float32)
 
 
-def tell(said: Array, told: Told) -> Array:
-    """Change what a policy is told, [T, W] of one seat, in the ways of `Told`."""
+def tell(said: Array, told: Told, seats: int) -> Array:
+    """Change what a policy is told, [T, W] of one seat, in the ways of `Told`; in the first `seats` and among them."""
     if told == "own":
         return said
-    everywhere = jax.lax.all_gather(said, SEATS)
+    among, seat = jax.lax.all_gather(said, SEATS)[:seats], jax.lax.axis_index(SEATS)
     if told == "average":
-        return everywhere.mean(0)
-    order = np.random.default_rng(0).permutation(len(everywhere))
-    return everywhere[jnp.asarray(order)[jax.lax.axis_index(SEATS)]]
+        other = among.mean(0)
+    else:
+        order = np.random.default_rng(0).permutation(seats)
+        before = np.roll(order, 1)[np.argsort(order)]  # a cycle through all of them: no seat is told its own
+        other = among[jnp.asarray(before)[jnp.minimum(seat, seats - 1)]]
+    return jnp.where(seat < seats, other, said)
 
 
 def recurrent_policy(
@@ -169,6 +173,7 @@ def recurrent_policy(
     codes: Sequence[np.ndarray] = (),
     target: Target = NOTHING,
     told: Told = "own",
+    seats: int = 0,
 ) -> Policy:
     """Make the default policy for one seat.
 
@@ -176,6 +181,7 @@ def recurrent_policy(
         observation: what one agent observes, as arrays or `jax.ShapeDtypeStruct`s.
         codes: per channel of its uint8 leaves, [symbols, width] float32: what the network reads for each symbol.
         target: what the opponent model says besides next actions (`opponent.target_of`).
+        told, seats: as for `Policy.retold`.
 
     Raises:
         UserError: the policy is to see a model that it does not have.
@@ -184,7 +190,7 @@ def recurrent_policy(
     hashable = frozen_codes(codes)
     if target.label == "observation":
         target = dataclasses.replace(target, size=jax.eval_shape(lambda seen: sketch(hashable, seen), observation).size)
-    mind = Mind(config, num_actions, num_agents - 1, hashable, target, told)
+    mind = Mind(config, num_actions, num_agents - 1, hashable, target, told, seats)
     run: Any = mind.apply
 
     def start() -> PyTree:
@@ -208,8 +214,8 @@ def recurrent_policy(
             return sketch(hashable, value)
         return value.astype(jnp.int32).reshape(target.size)
 
-    def retold(told: Told) -> Policy:
-        return recurrent_policy(config, num_actions, num_agents, observation, codes, target, told)
+    def retold(told: Told, seats: int) -> Policy:
+        return recurrent_policy(config, num_actions, num_agents, observation, codes, target, told, seats)
 
     return Policy(
         init,

@@ -59,15 +59,17 @@ NOTHING = Target()
 
 
 def check(config: OpponentConfig, target: Target) -> None:
-    """Refuse a model that lacks what it needs.
+    """Refuse a model that lacks what it needs, or is told what it does not need.
 
     Raises:
-        UserError: the policy is to see a model that it does not have, or a label is missing.
+        UserError: the policy is to see a model that it does not have, a target is missing, or a label is idle.
     """
     if config.model == "none" and config.condition:
         raise UserError("network.opponent.condition: True, but the model is 'none'; it must be False without a model.")
     if config.model in ("embedding", "type", "belief") and not target.label:
         raise UserError(f"network.opponent.model: {config.model!r} needs a target, and none is given.")
+    if config.model != "type" and config.label != OpponentConfig.label:
+        raise UserError(f"network.opponent.label: {config.label!r}; it is for model 'type', which is {config.model!r}.")
 
 
 def target_of(config: OpponentConfig, world: Environment, num_scripted: int) -> Target:
@@ -87,8 +89,10 @@ def target_of(config: OpponentConfig, world: Environment, num_scripted: int) -> 
         return Target(label, 1, 1 + num_scripted)
     known: dict[str, tuple[int, int]] = getattr(world, "labels", {})
     if label not in known:
+        if config.model == "belief":
+            raise UserError("network.opponent.model: 'belief', and this world does not keep track of beliefs.")
         allowed = ", ".join(map(repr, ("member", *known)))
-        raise UserError(f"network.opponent: this world has no label {label!r}; allowed are {allowed}.")
+        raise UserError(f"network.opponent.label: {label!r}; in this world allowed are {allowed}.")
     return Target(label, *known[label])
 
 
@@ -196,17 +200,17 @@ class OpponentModel(nn.Module):
         return values.reshape(*values.shape[:-1], self.num_others, *shape)
 
 
-def surprise(output: Output, batch: Trajectory, played: Array) -> tuple[Array, dict[str, Array]]:
-    """How wrong predictions were, on average, in nats: of next actions, and of what is hidden.
+def prediction_loss(output: Output, batch: Trajectory, played: Array) -> tuple[Array, dict[str, Array]]:
+    """Average the loss of predictions: of next actions, and of what is hidden.
 
-    Labels are scored by cross-entropy, numbers by half the squared error. LIAM sums that over the numbers of an
-    observation; here it is their mean relative to their size, so that one weight suits all observations.
+    Actions and labels are scored by cross-entropy in nats, numbers by half the squared error. LIAM sums that over the
+    numbers of an observation; here it is their mean relative to their size, so that one weight suits all observations.
 
     Args:
         output: leaves [S, T, ...]. played: [S, T] bool.
 
     Returns:
-        Their sum, and both by name.
+        [] their sum, and both by name.
     """
     model = jax.nn.log_softmax(output.opponent)
     seen = played[..., None] & (True if batch.others_seen is None else batch.others_seen)

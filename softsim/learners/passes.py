@@ -1,4 +1,4 @@
-"""Several passes over the same experience, in pieces."""
+"""Minibatch gradient descent: several epochs over the same experience."""
 
 from __future__ import annotations
 

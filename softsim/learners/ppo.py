@@ -16,7 +16,7 @@ import optax
 
 from softsim.learners import categorical
 from softsim.learners.categorical import masked_mean, standardize
-from softsim.learners.opponent import surprise
+from softsim.learners.opponent import prediction_loss
 from softsim.learners.passes import descend
 from softsim.learners.returns import generalized_advantage
 from softsim.learners.shaping import Form, align, compared
@@ -90,10 +90,9 @@ def loss(
     value_error = 0.5 * masked_mean((output.value - target) ** 2, played) / scale
     entropy = masked_mean(categorical.entropy(log_prob), played)
 
-    wrong, predictions = surprise(output, batch, played)
-    total = (
-        surrogate + hyper.value_weight * value_error - hyper.entropy_weight * entropy + hyper.opponent_weight * wrong
-    )
+    opponent_error, predictions = prediction_loss(output, batch, played)
+    total = surrogate + hyper.value_weight * value_error - hyper.entropy_weight * entropy
+    total += hyper.opponent_weight * opponent_error
     return total, {
         "policy_loss": surrogate,
         "value_loss": value_error,

@@ -29,7 +29,8 @@ advantage_alignment_released: the plain mean of A_k over k < t, of advantages wi
 
 
 def compared(form: Form, advantage: Array, played: Array) -> Array:
-    """Advantages [S, T] of one member as they are set against others': 0 where it did not act, `played` [S, T] bool."""
+    """Advantages [S, T] of one member on the scale on which a form multiplies them; 0 where it did not act, `played`
+    [S, T] bool."""
     advantage = standardize(advantage, played) if form == "advantage_alignment_released" else advantage
     return jnp.where(played, advantage, 0.0)
 
@@ -62,6 +63,8 @@ def mean_past(advantage: Array, last: Array) -> Array:
 
 def align(form: Form, advantage: Array, others: Array, last: Array, gamma: Array, weight: Array) -> Array:
     """Add what an agent's actions are worth for what they teach the others.
+
+    What came before begins with the episode, or with the unroll if that begins later.
 
     Args:
         form: "advantage_alignment" or "advantage_alignment_released".

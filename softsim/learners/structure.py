@@ -91,7 +91,7 @@ def star(num_members: int) -> Structure:
     Raises:
         UserError: fewer than two members.
     """
-    _at_least("num_members", num_members, 2)
+    _at_least("num_members", num_members, 2, " in a star")
     leaves = np.arange(1, num_members)
     return Structure(
         neighbour=_whole(np.stack([leaves, np.zeros_like(leaves)])),
@@ -107,7 +107,7 @@ def cycle(num_members: int) -> Structure:
     Raises:
         UserError: fewer than three members.
     """
-    _at_least("num_members", num_members, 3)
+    _at_least("num_members", num_members, 3, " in a cycle")
     member = np.arange(num_members)
     neighbour = np.stack([member - 1, member + 1], 1) % num_members
     return graph(neighbour, np.ones_like(neighbour, bool))
@@ -236,9 +236,9 @@ def check_size(structure: Structure, num_members: int) -> None:
         )
 
 
-def _at_least(field: str, value: int, least: int) -> None:
+def _at_least(field: str, value: int, least: int, where: str = "") -> None:
     if value < least:
-        raise UserError(f"{field}: {value}; it must be at least {least}.")
+        raise UserError(f"{field}: {value}; it must be at least {least}{where}.")
 
 
 def _whole(numbers: np.ndarray) -> Array:

@@ -1,4 +1,4 @@
-"""How weights begin."""
+"""Initialisers of weights."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Fictitious self-play, prioritised or not, is a league of a population's own past. Fictitious co-play (Strouse et al.
 2021, arXiv 2110.08176) is one that was collected elsewhere: let many populations of one play themselves with `moments`
 3 and `every` half of the rounds, so that founders, half-grown and final members are kept, and give `everyone` of that
-run to a new one (`train.assemble`) whose league never changes.
+run to a new one (`train.assemble`, or `softsim train --league.run FOLDER`) whose league never changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from softsim.matchmaking.standings import Standings, chance_to_win, count_wins, log_priority, no_standings
-from softsim.types import Array, PyTree, struct
+from softsim.types import Array, PyTree, UserError, struct
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LeagueConfig:
     seats: int = 0  # members that are such copies, one each, drawn anew every round
     moments: int = 0  # at which all learners are copied, kept at a time; the oldest goes
     every: int = 10  # rounds between moments; 0: none but the first, or what the run was given
+    run: str = ""  # folder of another run: its members, or the copies that its league kept, are the league for good
     prefer: Literal["any", "hard", "even"] = "any"  # all alike, or as `matchmaking.log_priority` says
     power: float = 1.0  # of the preference
     memory: float = 0.9  # weight of the past in the table of who beats whom
@@ -37,6 +38,27 @@ class League:
     mind: PyTree  # leaves [Z, ...]   weights
     taken: Array  # [Z] int32   round after which each was copied; -1: not yet
     record: Standings  # [P, Z]
+
+
+def check(mind: PyTree, past: PyTree) -> None:
+    """Refuse to make a league of members whose weights are unlike the learners'.
+
+    Args:
+        mind: of one learner, as from `jax.eval_shape`. past: leaves [Z, ...].
+    """
+
+    def described(tree: PyTree, axes: int) -> dict[str, str]:
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
+        return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape[axes:])}" for path, leaf in leaves}
+
+    wanted, given = described(mind, 0), described(past, 1)
+    for name in wanted | given:
+        here, there = wanted.get(name, "missing"), given.get(name, "missing")
+        if here != there:
+            raise UserError(
+                f"league: weights {name} of its members are {there}, of the learners {here}; both must have networks "
+                f"and observations of the same shape."
+            )
 
 
 def found(config: LeagueConfig, mind: PyTree, past: PyTree | None) -> League:

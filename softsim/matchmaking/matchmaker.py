@@ -23,7 +23,7 @@ class MatchmakingConfig:
 
     rule: Literal["uniform", "assortative", "spatial", "pfsp", "choice"] = "uniform"
     kin: Literal["member", "founder", "tag"] = "founder"  # assortative: alike are copies, descendants, or tag holders
-    tags: tuple[int, ...] = ()  # assortative by tag: of every member, learners first
+    tags: tuple[int, ...] = ()  # assortative by tag: of every member, learners first, unless tags are genes
     assortment: float = 0.5  # assortative: chance that a table is for kin alone
     structure: Literal["cycle", "torus"] = "cycle"  # spatial: on which members have their neighbours
     prefer: Literal["hard", "even"] = "even"  # pfsp: partners that one loses to, or wins against as often as not
@@ -36,7 +36,8 @@ class Matchmaker(NamedTuple):
     """How one population is seated.
 
     start: () -> record                                            what it knows, a pytree
-    seat:  (key, record, founder [P] int32) -> place [M, S] int32  a permutation of the places cut in M parts
+    seat:  (key, record, mark [P]) -> place [M, S] int32           a permutation of the places cut in M parts; a mark
+           is the founder that one descends from, int32, or one's tag where that is a gene, float32 from 0 to 1
     learn: (record, sitting, payoff [E, A], events [E, A, B], parent [P] int32) -> record, after a round, from
            which learner m goes on as a copy of learner parent[m]
     """
@@ -64,32 +65,35 @@ def matchmaker(config: MatchmakingConfig, table: Table) -> Matchmaker:
 
 def uniform(config: MatchmakingConfig, table: Table) -> Matchmaker:
     """Seat all at random (`population.seat`)."""
-    return memoryless(lambda key, founder: population.seat(key, table.num_places, table.num_members))
+    return memoryless(lambda key, mark: population.seat(key, table.num_places, table.num_members))
 
 
 def in_order(table: Table) -> Matchmaker:
     """Seat member after member, table by table: whoever is alone finds each table's seats one after another."""
     place = jnp.arange(table.num_places, dtype=jnp.int32).reshape(table.num_members, -1)
-    return memoryless(lambda key, founder: place)
+    return memoryless(lambda key, mark: place)
 
 
 def memoryless(seat: Callable[[Array, Array], Array]) -> Matchmaker:
-    """Make a matchmaker that learns nothing of (key, founder) -> place."""
-    return Matchmaker(lambda: (), lambda key, record, founder: seat(key, founder), lambda record, *_: record)
+    """Make a matchmaker that learns nothing of (key, mark) -> place."""
+    return Matchmaker(lambda: (), lambda key, record, mark: seat(key, mark), lambda record, *_: record)
 
 
 def by_kin(config: MatchmakingConfig, table: Table) -> Matchmaker:
-    """Seat by `assortative`. Those who do not learn are akin to themselves alone, except by tag."""
+    """Seat by `assortative`. Those who do not learn are akin to themselves alone, except by tags that are given.
+
+    Tags that are genes evolve (`heredity`), and so does whom each meets; with none given they count.
+    """
     num_members = table.num_members
-    if config.kin == "tag" and len(config.tags) != num_members:
+    if config.kin == "tag" and config.tags and len(config.tags) != num_members:
         raise UserError(f"matchmaking.tags: {len(config.tags)} are given; each of {num_members} members needs one.")
 
-    def seat(key: Array, founder: Array) -> Array:
-        kin = jnp.arange(num_members, dtype=jnp.int32)
-        if config.kin == "founder":
-            kin = kin.at[: founder.size].set(founder)
-        elif config.kin == "tag":
+    def seat(key: Array, mark: Array) -> Array:
+        kin = jnp.arange(num_members, dtype=mark.dtype)
+        if config.kin == "tag" and config.tags:
             kin = jnp.array(config.tags, jnp.int32)
+        elif config.kin != "member":
+            kin = kin.at[: mark.size].set(mark)
         share = jnp.float32(config.assortment)
         return places_of(assortative(key, share, kin, table.num_envs, table.world.num_agents), num_members)
 
@@ -106,7 +110,7 @@ def by_place(config: MatchmakingConfig, table: Table) -> Matchmaker:
             f"{num_agents - 1} sit at a table with one."
         )
     return memoryless(
-        lambda key, founder: places_of(spatial(key, jnp.asarray(neighbour), table.num_envs, num_agents), num_members)
+        lambda key, mark: places_of(spatial(key, jnp.asarray(neighbour), table.num_envs, num_agents), num_members)
     )
 
 
@@ -117,7 +121,7 @@ def by_chance(config: MatchmakingConfig, table: Table) -> Matchmaker:
     """
     num_members = table.num_members
 
-    def seat(key: Array, record: Standings, founder: Array) -> Array:
+    def seat(key: Array, record: Standings, mark: Array) -> Array:
         wanted = log_priority(chance_to_win(record), config.prefer, jnp.float32(config.power))
         return places_of(weighted(key, 0.5 * (wanted + wanted.T), table.num_envs, table.world.num_agents), num_members)
 
@@ -142,7 +146,7 @@ def by_choice(config: MatchmakingConfig, table: Table) -> Matchmaker:
         sitter = jnp.arange(table.num_places, dtype=jnp.int32) // (table.num_places // table.num_members)
         return sitter.reshape(shape), jnp.zeros(table.num_envs, bool)
 
-    def seat(key: Array, record: tuple[Array, Array], founder: Array) -> Array:
+    def seat(key: Array, record: tuple[Array, Array], mark: Array) -> Array:
         return places_of(exchange(key, *record), table.num_members)
 
     def learn(record: PyTree, sitting: Array, payoff: Array, events: Array, parent: Array) -> tuple[Array, Array]:

@@ -45,7 +45,7 @@ def assortative(key: Array, assortment: Array, kin: Array, num_envs: int, num_ag
     kind's, and n in the exchange, that is `(A - 1 + (n - 1) A (t - 1) / (E - 1)) / (n A - 1)`.
 
     Args:
-        assortment: [] float32 from 0 to 1. kin: [M] int32 who is alike; M divides `num_envs`.
+        assortment: [] float32 from 0 to 1. kin: [M] equal numbers of those who are alike; M divides `num_envs`.
     """
     key_kin, key_meet, key_mix, key_tables = jax.random.split(key, 4)
     seats = num_envs * num_agents // kin.shape[0]

@@ -15,16 +15,44 @@ from softsim.theory import memory_one
 from softsim.types import Array, Environment, Policy, PyTree, UserError
 
 
-def partner(name: str, world: Environment, situations: PyTree) -> Policy:
-    """Make a scripted partner that a world has a place for: `random` anywhere; those of `in_matrix` and of
-    `grid.partners`; in the coin game `cooperator` and `defector`, who takes any coin.
+def partner(text: str, world: Environment, situations: PyTree) -> Policy:
+    """Make a scripted partner by name; situations have leaves [G, ...].
 
-    Args:
-        situations: params with leaves [G, ...].
+    `NAME@0.05` slips with that probability (`strategies.tremble`), and `random_memory_one:0.25,0.25` draws from that
+    Beta distribution.
 
     Raises:
-        UserError: no such partner exists in this world.
+        UserError: no such partner exists in this world, or its numbers are not allowed.
     """
+    name, at, slip = text.partition("@")
+    name, colon, shape = name.partition(":")
+    made = partners(world, situations)
+    if name not in made:
+        raise UserError(f"scripted: {name!r} does not exist in this world; allowed are {', '.join(made)}.")
+    policy = made[name]()
+    if colon:
+        if name != "random_memory_one":
+            raise UserError(f"scripted: {text!r}; only 'random_memory_one' takes numbers after a colon.")
+        policy = strategies.random_memory_one(*numbers(text, shape, 2, "two numbers above 0", 0.0, float("inf")))
+    if at:
+        policy = strategies.tremble(policy, *numbers(text, slip, 1, "a probability below 1", 0.0, 1.0))
+    return policy
+
+
+def numbers(text: str, given: str, count: int, allowed: str, low: float, high: float) -> list[float]:
+    """Read so many numbers strictly between `low` and `high`, with commas between them."""
+    try:
+        found = [float(part) for part in given.split(",")]
+    except ValueError:
+        found = []
+    if len(found) != count or not all(low < number < high for number in found):
+        raise UserError(f"scripted: {text!r} has {given!r} where {allowed} must be.")
+    return found
+
+
+def partners(world: Environment, situations: PyTree) -> dict[str, Callable[[], Policy]]:
+    """All scripted partners that a world has a place for: `random` anywhere; those of `in_matrix` and of
+    `grid.partners`; in the coin game `cooperator` and `defector`, who takes any coin."""
     sizes = (world.num_actions, world.num_agents)
     made: dict[str, Callable[[], Policy]] = {"random": lambda: strategies.random(*sizes)}
     if isinstance(world, GridWorld):
@@ -33,9 +61,7 @@ def partner(name: str, world: Environment, situations: PyTree) -> Policy:
         made |= {"cooperator": lambda: bots.coin_seeker(False), "defector": lambda: bots.coin_seeker(True)}
     if isinstance(world, MatrixWorld):
         made |= in_matrix(world, situations)
-    if name not in made:
-        raise UserError(f"scripted: {name!r} does not exist in this world; allowed are {', '.join(made)}.")
-    return made[name]()
+    return made
 
 
 EXTORTION = 3.0, 0.5

@@ -1,14 +1,18 @@
 """Each memory holds a cue through distractors for as long as it should, and not a step longer than it can.
 
-A sign is shown and marked, further signs without a mark follow, and after `lag` steps the sign that was marked is asked
-for until the episode ends. Right answers share a payment of 1, so that who remembers gets 1.0 and who does not 0.5
-(science notes, section 6). Every
-memory is learnt by the library's PPO under the same settings and for the same number of rounds, at lags of 10, 50 and
-200 steps. A transformer's window of 64 percepts holds the first two lags and one of 208 the third, so that the shorter
-window at the longest lag and no memory at all are controls. A gated recurrent unit must hold the shortest lag; what it
-makes of the others is reported as found. `seconds` are of training, without compilation.
+A sign is shown and marked, further signs without a mark follow, and from `lag` steps after the cue the learner is asked
+which sign was marked until the episode ends. Right answers share a payment of 1, so that who remembers gets 1.0 and who
+does not 0.5 (science notes, section 6). Every memory is learnt by the library's PPO under the same settings and for as
+many rounds, at lags of 10, 50 and 200 steps. A transformer's window of 64 percepts holds an episode of the first two
+lags and one of 216 one of the third, so that the shorter window at the longest lag and no memory at all are controls. A
+gated recurrent unit must hold the shortest lag; what it makes of the others is reported as found.
 
-Seeds: four learners side by side, founded by seed 0; a return is their mean over the last ten rounds.
+Seeds: four learners side by side, founded by seed 0. Claims are about the median learner, and every learner's return,
+the mean of its last ten rounds, is reported. `seconds` are of training, without compilation.
+
+What was tried: with a learning rate of .01 and an entropy weight of .01 some learners answer from the cue and the sign
+before them together, which pays .75, and stay there; with .003 and .02 all leave it. At a lag of 200 one of the four
+transformers had found nothing after 180 rounds either.
 """
 
 from __future__ import annotations
@@ -31,14 +35,14 @@ from softsim.validation.figures import Figure, as_found, at_least, within
 PERIODS = {10: 18, 50: 54, 200: 216}
 """Steps from one cue to the next, by lag: each divides the longest, so that a round ends no episode half-way."""
 
-ROUNDS = {10: 40, 50: 60, 200: 120}
+ROUNDS = {10: 80, 50: 80, 200: 120}
 """By lag: the longer it is, the fewer episodes a round has."""
 
 CHUNK = 10
 """Rounds in a call of the compiled program, during which the learning rate stays the same."""
 
 LEARNERS, SEATS = 4, 16
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 3e-3
 """Until half of the rounds are done; then it falls to nothing."""
 
 
@@ -98,7 +102,7 @@ def settings(network: NetworkConfig, num_steps: int) -> TrainConfig:
         rounds_per_chunk=CHUNK,
         network=dataclasses.replace(network, hidden=32, memory=32, heads=1),
         ppo=PPOConfig(num_epochs=2, num_minibatches=8),
-        hyper=HyperConfig(learning_rate=LEARNING_RATE, gamma=0.0),
+        hyper=HyperConfig(learning_rate=LEARNING_RATE, gamma=0.0, entropy_weight=0.02),
     )
 
 
@@ -127,9 +131,9 @@ def claim(score: float, lag: int, reach: int, certain: bool) -> Figure:
 
 
 def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
-    num_steps, rounds = (52, {10: 60}) if small else (max(PERIODS.values()), ROUNDS)
+    num_steps, rounds = (3 * PERIODS[10], {10: 100}) if small else (max(PERIODS.values()), ROUNDS)
     longest = max(rounds)
-    short, long = (10, 11) if small else (64, num_steps)
+    short, long = (10, PERIODS[10]) if small else (64, num_steps)
     window = lambda length: NetworkConfig(recurrence="transformer", window=length)  # noqa: E731
     cases: dict[str, tuple[NetworkConfig, dict[int, int], int, bool]] = {
         "none": (NetworkConfig(recurrence="none"), rounds, 0, True),
@@ -141,7 +145,8 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     for name, (network, plan, reach, certain) in cases.items():
         for lag, (score, seconds) in learn(network, num_steps, plan).items():
-            figures[f"{name}, lag {lag}"] = claim(float(score.mean()), lag, reach, certain)
+            figures[f"{name}, lag {lag}"] = claim(float(np.median(score)), lag, reach, certain)
+            figures[f"{name}, lag {lag}, every learner"] = as_found(score)
             figures[f"{name}, lag {lag}, seconds"] = as_found(seconds)
             say(f"{name}, lag {lag}: {np.round(score, 3)} in {seconds:.1f} s")
     return figures

@@ -115,7 +115,7 @@ def evaluate(program: Program, key: Array, mind: PyTree, place: Array) -> dict[s
 
 
 def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
-    program, mind = learn(400 if small else 2500)
+    program, mind = learn(600 if small else 2500)
     say("trained")
     place = opposite(1, len(ALPHAS), 1000 if small else 8000)
     found = jax.device_get(evaluate(program, jax.random.key(1), mind, place))

@@ -17,7 +17,7 @@ step = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_le
 
 
 def after(one_coin: bool, position, coin, *actions: str, seed: int = 0):
-    state = CoinState(jnp.int32(3), jnp.array(position, jnp.int32), jnp.array(coin, jnp.int32))
+    state = CoinState(jnp.int32(3), jnp.array(position, jnp.int32), jnp.array(coin, jnp.int32), jnp.zeros(2))
     action = jnp.array([ACTIONS.index(name) for name in actions], jnp.int32)
     return step(jax.random.key(seed), coin_params(one_coin), state, action)
 
@@ -105,10 +105,14 @@ def test_episodes_end_by_time_and_staying_is_of_one_version():
 def test_rewards_are_shared_as_asked():
     params = coin_params(False)
     params = dataclasses.replace(params, sharing=dataclasses.replace(params.sharing, weights=jnp.full((2, 2), 0.5)))
-    state = CoinState(jnp.int32(0), jnp.array([0, 7]), jnp.array([8, 1]))
+    state = CoinState(jnp.int32(0), jnp.array([0, 7]), jnp.array([8, 1]), jnp.array([4.0, 0.0]))
     _, seen = step(jax.random.key(0), params, state, jnp.array([4, 0]))
     assert seen.payoff.tolist() == [1.0, -2.0]
     assert seen.reward.tolist() == [-0.5, -0.5]
+    averse = dataclasses.replace(params.sharing, envy=jnp.ones(2), guilt=jnp.ones(2) / 4, memory=jnp.float32(0.5))
+    after, seen = step(jax.random.key(0), dataclasses.replace(params, sharing=averse), state, jnp.array([4, 0]))
+    assert after.trace.tolist() == [3.0, -2.0]  # half of what was, and what came
+    assert seen.reward.tolist() == [-0.5 - 5 / 4, -0.5 - 5]
 
 
 def test_both_versions_are_stepped_side_by_side_as_alone():

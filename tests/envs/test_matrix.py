@@ -191,6 +191,17 @@ def test_envy_and_guilt_compare_the_payoffs_of_the_round():
     assert timestep.reward.tolist() == [[0 - 5, 5 - 1.25], [5 - 2.5, 0 - 10], [3, 3]]
 
 
+def test_envy_and_guilt_remember_payoffs():
+    """Half of what was got in the first round still counts in the second, of 1 for both: traces are 1 and 3.5."""
+    world, params = make("prisoners_dilemma")
+    felt = {"envy": jnp.array([1.0, 2.0]), "guilt": jnp.array([0.5, 0.25]), "memory": jnp.float32(0.5)}
+    params = dataclasses.replace(params, sharing=dataclasses.replace(params.sharing, **felt))
+    state = jax.tree.map(lambda leaf: leaf[0], rounds(world, params, [(0, 1)])[0])
+    after, timestep = step_rows(world, keys_of(0, 1), params, state, np.array([(1, 1)], np.int32))
+    assert after.trace.tolist() == [[1, 3.5]]
+    assert timestep.reward.tolist() == [[1 - 2.5, 1 - 0.625]]
+
+
 # ---- What agents see -------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,18 @@ def test_distance_is_total_variation_over_probes():
     assert (found[:, None] <= found[:, :, None] + found.T[None] + 1e-6).all()
 
 
+def test_behaviour_in_a_few_numbers():
+    """Who always does one thing, who does anything, who does what the probe says, and who does half of that."""
+    always, copies = np.eye(3)[[1] * 6], np.eye(3)[[0, 1, 2] * 2]
+    anything = np.full((6, 3), 1 / 3)
+    crowd = jnp.array(np.stack([always, anything, copies, (copies + anything) / 2]), jnp.float32)
+    told = 1 - -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 6)) / np.log(3)
+    found = compiled(diversity.describe, static_argnums=1)(crowd, (1, 0))
+    wanted = [[1, 0, 0], [1 / 3, 1 / 3, 0], [1 / 3, 1 / 3, 1], [1 / 3, 1 / 3, told]]
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    np.testing.assert_allclose(diversity.describe(crowd, ()), np.array(wanted)[:, 2:], atol=1e-6)
+
+
 def test_fitness_is_shared_in_a_niche():
     """Three of a kind get a third each, one apart all of its own, and one half way in loses as much as it is near."""
     place = np.array([0.0, 0.0, 0.0, 0.9, 0.05])
@@ -58,6 +70,8 @@ def test_fitness_is_shared_in_a_niche():
     np.testing.assert_allclose(np.asarray(share(jnp.full(5, 6.0), gap, 0.1, 2.0))[0], 6 / 3.75, rtol=1e-5)
     unknown = np.asarray(share(jnp.full(5, 6.0).at[0].set(jnp.nan), gap, 0.1, 1.0))
     assert np.isnan(unknown).tolist() == [True] + [False] * 4
+    lost = gap.at[4].set(jnp.nan).at[:, 4].set(jnp.nan)  # whose weights are NaN, and so what it would do
+    np.testing.assert_allclose(share(jnp.full(5, 6.0), lost, 0.1, 1.0), [2, 2, 2, 6, np.nan], rtol=1e-5)
 
 
 def test_novelty_is_distance_to_the_nearest_others():
@@ -67,15 +81,20 @@ def test_novelty_is_distance_to_the_nearest_others():
     gap = np.float32(np.abs(place[:, None] - np.append(place, past)[None]))
     np.testing.assert_allclose(novelty(gap[:, :4], 1), [0.0, 0.0, 0.4, 0.6], atol=1e-6)
     np.testing.assert_allclose(novelty(gap, 2), [0.2, 0.2, 0.4, 0.35], atol=1e-6)
+    lost = gap[:, :4].copy()
+    lost[3] = lost[:, 3] = np.nan
+    np.testing.assert_allclose(novelty(lost, 3), [0.2, 0.2, 0.4, np.nan], atol=1e-6)
     for nearest in (0, 4):
         with pytest.raises(UserError, match=f"nearest: {nearest}; with 3 others it must be from 1 to 3"):
             diversity.novelty(gap[:, :4], nearest)
 
 
 def test_cells_tile_the_range():
-    descriptor = jnp.array([[0.0, -1.0], [0.49, 0.99], [0.5, -0.2], [1.0, 1.0], [7.0, -9.0], [0.2, jnp.nan]])
+    first = jnp.array([0.0, 0.49, 0.5, 1.0, 7.0, 0.2, -jnp.inf])
+    second = jnp.array([-1.0, 0.99, -0.2, 1.0, -9.0, jnp.nan, jnp.inf])
     low, high = jnp.array([0.0, -1.0]), jnp.array([1.0, 1.0])
-    assert compiled(diversity.cell_of, static_argnums=3)(descriptor, low, high, (2, 5)).tolist() == [0, 4, 7, 9, 5, -1]
+    cell = compiled(diversity.cell_of, static_argnums=3)(jnp.stack([first, second], 1), low, high, (2, 5))
+    assert cell.tolist() == [0, 4, 7, 9, 5, -1, 4]
 
 
 def test_an_archive_keeps_the_fittest_of_each_cell():

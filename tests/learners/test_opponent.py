@@ -12,7 +12,7 @@ import pytest
 from softsim import HyperConfig, MatrixGame, TrainConfig, UserError, assemble, compile_matrix_games, make, rollout
 from softsim.learners import strategies
 from softsim.learners.networks import SKETCH, NetworkConfig, recurrent_policy
-from softsim.learners.opponent import NOTHING, OpponentConfig, Target, surprise, target_of
+from softsim.learners.opponent import NOTHING, OpponentConfig, Target, prediction_loss, target_of
 from softsim.learners.ppo import PPOConfig
 from softsim.types import Hidden, Output, Percept, Policy, Trajectory
 from softsim.validation.lessons import falling, opposite, teach
@@ -146,9 +146,9 @@ def test_the_dead_and_the_unseen_do_not_count(what):
     output = Output(None, None, logits)
     mask = jnp.ones((2, 2, 2), bool).at[0, 1, 1].set(False)
     played = jnp.ones((2, 2), bool)
-    loud, _ = surprise(output, batch(), played)
+    loud, _ = prediction_loss(output, batch(), played)
     assert loud > np.log(2) + 1
-    quiet, named = surprise(
+    quiet, named = prediction_loss(
         output,
         batch(**{what: mask} if what != "played" else {}),
         played.at[0, 1].set(False) if what == "played" else played,
@@ -162,13 +162,13 @@ def test_what_is_hidden_is_scored_by_its_kind():
     played, there = jnp.ones((2, 2), bool), jnp.ones((2, 2, 2), bool).at[1].set(False)
     opponent, labels = jnp.zeros((2, 2, 2, 2)), jnp.ones((2, 2, 2, 1), jnp.int32)
     output = Output(None, None, opponent, jnp.zeros((2, 2, 2, 1, 4)).at[1].set(jnp.arange(4.0)))
-    total, named = surprise(output, batch(hidden=Hidden(labels, there)), played)
+    total, named = prediction_loss(output, batch(hidden=Hidden(labels, there)), played)
     np.testing.assert_allclose(named["hidden_loss"], np.log(4), rtol=1e-6)
     np.testing.assert_allclose(total, np.log(4) + np.log(2), rtol=1e-6)
     numbers = jnp.full((2, 2, 2, 3), 2.0)
     for said, loss in ((0.0, 0.5), (1.0, 0.125), (2.0, 0.0)):
         output = Output(None, None, opponent, jnp.full((2, 2, 2, 3), said).at[1].set(50.0))
-        found = surprise(output, batch(hidden=Hidden(numbers, there)), played)[1]["hidden_loss"]
+        found = prediction_loss(output, batch(hidden=Hidden(numbers, there)), played)[1]["hidden_loss"]
         np.testing.assert_allclose(found, loss, rtol=1e-3)
 
 
@@ -180,8 +180,8 @@ class Known:
     ("config", "num_scripted", "message"),
     [
         (OpponentConfig("type"), 0, "'type' tells scripted partners apart, and there are none"),
-        (OpponentConfig("belief"), 1, "this world has no label 'belief'; allowed are 'member', 'role'"),
-        (OpponentConfig("type", label="mood"), 1, "has no label 'mood'; allowed are 'member', 'role'"),
+        (OpponentConfig("belief"), 1, "'belief', and this world does not keep track of beliefs"),
+        (OpponentConfig("type", label="mood"), 1, "opponent.label: 'mood'; in this world allowed are 'member', 'role'"),
     ],
 )
 def test_a_label_that_nobody_knows_is_refused(config, num_scripted, message):
@@ -197,6 +197,8 @@ def test_a_policy_cannot_read_a_model_that_it_does_not_have():
         recurrent_policy(config, K, A, SEEN)
     with pytest.raises(UserError, match="'belief' needs a target, and none is given"):
         recurrent_policy(NetworkConfig(opponent=OpponentConfig("belief")), K, A, SEEN)
+    with pytest.raises(UserError, match="label: 'role'; it is for model 'type', which is 'policy'"):
+        recurrent_policy(NetworkConfig(opponent=OpponentConfig(label="role")), K, A, SEEN)
     silent = recurrent_policy(NetworkConfig(hidden=4, memory=4, opponent=OpponentConfig("none", False)), K, A, SEEN)
     assert "opponent" not in str(jax.tree.structure(jax.eval_shape(silent.init, jax.random.key(0))))
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from probes import CONFIG, GAMMA, LONGEST, Graduate, compiled, probe, timestep
 
-from softsim import HyperConfig, PPOConfig, TrainConfig, UserError, assemble, make
+from softsim import HyperConfig, NetworkConfig, PPOConfig, TrainConfig, UserError, assemble, make
 from softsim.learners import q_learning as learners
+from softsim.learners.opponent import OpponentConfig
 from softsim.learners.ppo import Hyper
 from softsim.learners.q_learning import ValuePolicy, epsilon_greedy, q_learning
 from softsim.types import Percept, Policy, Trajectory
@@ -200,9 +201,11 @@ def test_what_cannot_be_meant_is_refused():
         with pytest.raises(UserError, match=message):
             assemble(dataclasses.replace(config, **fields), world, situations, policy=policy)
 
-    refuse("learner: 'dqn'; allowed are 'ppo' and 'mappo' and 'q' and 'vdn'", learner="dqn")
+    refuse("learner: 'dqn'; allowed are 'ppo', 'mappo', 'q', 'vdn'", learner="dqn")
     refuse("learner: 'vdn' adds up the values of a team that shares one mind, and 2 learners", learner="vdn")
     refuse("does not divide the 4 teams", learner="vdn", num_members=1, ppo=PPOConfig(num_minibatches=8))
     refuse("learner: 'q' brings a policy", policy=tabular(2).policy, learner="q")
     refuse("ppo.shaping: 'advantage_alignment' changes", learner="q", ppo=PPOConfig(1, 1, 0.5, "advantage_alignment"))
+    refuse("network.opponent.model: 'type'; learner 'q' has no opponent model", learner="q",
+           network=NetworkConfig(opponent=OpponentConfig("type")))  # fmt: skip
     refuse("hyper.epsilon: 2", learner="q", hyper=HyperConfig(epsilon=2.0))

@@ -70,6 +70,22 @@ def test_partners_exist_only_where_they_have_a_place():
         partner("cooperator", world, params)
 
 
+def test_names_of_partners_may_bring_numbers():
+    world, params = make(["prisoners_dilemma"])
+    copies = partner("tit_for_tat@0.1", world, params)
+    np.testing.assert_allclose([chances(copies, saw(0, other))[0] for other in (0, 1)], [0.9, 0.1], atol=1e-6)
+    table = partner("random_memory_one:100000,1@0.25", world, params)  # all but always cooperates, and slips
+    np.testing.assert_allclose(chances(table, saw(0, 0, True), table.start())[0], 0.75, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name", ["random_memory_one:1", "random_memory_one:0,1", "grim:1,1", "grim@1", "grim@", "grim@x"]
+)
+def test_numbers_of_partners_are_checked(name):
+    with pytest.raises(UserError, match=f"^scripted: '{name}'"):
+        partner(name, *make(["prisoners_dilemma"]))
+
+
 @pytest.mark.parametrize(
     ("games", "names"),
     [

@@ -1,8 +1,8 @@
 """Repeated 2x2 and n-player games by name, with the field's usual numbers.
 
-Prisoner's dilemma: Axelrod 1984 (3, 0, 5, 1). Chicken and stag hunt: the matrices of Melting Pot 2.0's
-"in the matrix" family (Agapiou et al. 2022). Public good and volunteer's dilemma: `softsim.envs.matrix` states the
-payoffs. Horizons and tremble are ours, and are params.
+Prisoner's dilemma: Axelrod 1984 (3, 0, 5, 1). Donation: b - c, -c, b, 0 (Nowak 2006, Science 314:1560), with b = 4 and
+c = 1. Chicken and stag hunt: the matrices of Melting Pot 2.0's "in the matrix" family (Agapiou et al. 2022). Public
+good and volunteer's dilemma: `softsim.envs.matrix` states the payoffs. Horizons and tremble are ours, and are params.
 """
 
 from __future__ import annotations
@@ -15,6 +15,15 @@ def prisoners_dilemma() -> MatrixGame:
         "prisoners_dilemma",
         two_by_two(3.0, 0.0, 5.0, 1.0),
         question="Will two who could exploit each other learn to return kindness?",
+        dilemma="prisoner's dilemma",
+    )
+
+
+def donation() -> MatrixGame:
+    return MatrixGame(
+        "donation",
+        two_by_two(3.0, -1.0, 4.0, 0.0),
+        question="Will anybody pay 1 so that somebody else gets 4?",
         dilemma="prisoner's dilemma",
     )
 
@@ -66,5 +75,5 @@ def volunteers_dilemma_5() -> MatrixGame:
 
 GAMES = {
     game.__name__: game
-    for game in (prisoners_dilemma, chicken, stag_hunt, harmony, public_good_5, volunteers_dilemma_5)
+    for game in (prisoners_dilemma, donation, chicken, stag_hunt, harmony, public_good_5, volunteers_dilemma_5)
 }
