@@ -8,14 +8,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
 from softsim import bench
 from softsim.cli import run_script
+from softsim.learners.opponent import OpponentConfig
 from softsim.presets import PRESETS, RunConfig
 from softsim.types import UserError
+
+Model: Any = get_type_hints(OpponentConfig)["model"]
 
 
 def measure(
@@ -24,6 +27,7 @@ def measure(
     num_members: int | None = None,
     hidden: tuple[int, ...] = (),
     precision: tuple[Literal["float32", "bfloat16"], ...] = ("float32",),
+    opponent: tuple[Model, ...] = ("policy",),
     rounds_per_chunk: int | None = None,
     repeats: int = 5,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -37,15 +41,17 @@ def measure(
         num_members: learners of each population, instead of the preset's own.
         hidden: widths of perception and memory, instead of the preset's own; each is measured.
         precision: of matrix products; each is measured.
+        opponent: model of the others; each is measured.
         rounds_per_chunk: rounds of one repeat, instead of the preset's own.
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
     rows = []
     for preset in presets:
-        for count, width, kind in itertools.product(num_populations or (None,), hidden or (None,), precision):
+        choices = num_populations or (None,), hidden or (None,), precision, opponent
+        for count, width, kind, model in itertools.product(*choices):
             numbers = {"num_populations": count, "num_members": num_members, "rounds_per_chunk": rounds_per_chunk}
-            config = choose(preset, width, kind, **numbers)
+            config = choose(preset, width, kind, model, **numbers)
             label = f"{preset}:{'+'.join(config.game)}"
             measured = bench.bench_train(config.program(), label, repeats)
             rows += measured
@@ -57,7 +63,7 @@ def measure(
         print(json.dumps({"rows": rows}))
 
 
-def choose(preset: str, width: int | None, precision: str, **numbers: int | None) -> RunConfig:
+def choose(preset: str, width: int | None, precision: str, model: str, **numbers: int | None) -> RunConfig:
     """Look a preset up, and replace what is given."""
     if preset not in PRESETS:
         raise UserError(f"presets: {preset!r} is unknown; known are {', '.join(PRESETS)}.")
@@ -66,7 +72,8 @@ def choose(preset: str, width: int | None, precision: str, **numbers: int | None
         given["num_rounds"] = given["rounds_per_chunk"]
     config = PRESETS[preset]
     sizes = {"hidden": width, "memory": width} if width else {}
-    network: Any = dataclasses.replace(config.train.network, precision=precision, **sizes)
+    others: Any = dataclasses.replace(config.train.network.opponent, model=model, condition=model != "none")
+    network: Any = dataclasses.replace(config.train.network, precision=precision, opponent=others, **sizes)
     return dataclasses.replace(config, train=dataclasses.replace(config.train, network=network, **given))
 
 

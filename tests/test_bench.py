@@ -71,6 +71,7 @@ def test_mixed_games_have_one_row_together(mixed):
     assert row["game"] == "mixed:chicken+stag_hunt"
 
 
+@pytest.mark.slow
 def test_agents_are_counted_where_they_play():
     few, many = (Game(f"field_{n}", "#####\n#PPP#\n#####", num_agents=n, view=View(1, 1, 1)) for n in (1, 3))
     world, situations = compile_games([few, many])

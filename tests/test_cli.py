@@ -154,7 +154,7 @@ def test_games_reads_as_a_table(capsys):
     assert all(f"{declare(name).dilemma}: {declare(name).question}" in words for name in named)
 
 
-@pytest.mark.parametrize(("family", "count"), [("ordinal", 144), ("territory", 3), ("matrix", 6)])
+@pytest.mark.parametrize(("family", "count"), [("ordinal", 144), ("territory", 3), ("matrix", 7)])
 def test_games_lists_a_family(family, count, capsys):
     main(["games", family])
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
@@ -294,6 +294,7 @@ def test_eval_scores_opponent_models_by_pool(trained, capsys):
 # Bench and doctor.
 
 
+@pytest.mark.slow
 def test_bench_env_prints_rows(capsys):
     main(["bench", "env", "--games", "chicken", "stag_hunt", "--num-envs", "8", "--repeats", "1", "--json"])
     rows = last_line(capsys)["rows"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from softsim.envs import names
+from softsim.validation import registry
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -51,3 +52,23 @@ def test_the_page_on_speed_says_what_the_results_say(tmp_path, monkeypatch):
     assert (DOCS / "speed.md").read_text(encoding="utf-8") == make_speed.page()
     make_speed.picture(tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
+
+
+def test_the_pages_on_validations_say_what_the_results_say(tmp_path, monkeypatch):
+    """If not, run `python docs/make_validations.py`."""
+    monkeypatch.syspath_prepend(DOCS)
+    make_validations = script("make_validations")
+    for name, text in make_validations.pages().items():
+        assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == text
+        make_validations.draw(make_validations.PAGES[name][1], tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_the_kept_results_are_of_full_size_and_hold(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    make_validations = script("make_validations")
+    for name in registry.names():
+        found = make_validations.result(name)
+        assert not found["small"]
+        assert found["passed"], name
+        assert found["seconds"] < 300, name

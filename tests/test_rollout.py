@@ -472,6 +472,7 @@ def made_up(program: Program, params, people):
     return jax.tree.map(fill, jax.eval_shape(play, jax.random.split(jax.random.key(0), 8), params, people.mind))
 
 
+@pytest.mark.slow
 def test_a_member_learns_from_its_own_experience_alone():
     """Member 3 of population 5: the update of a crowd against the update of one, on the same trajectory."""
     program, state, _ = crowd()
@@ -512,6 +513,7 @@ def test_everything_is_compiled_once():
     assert int(state.round) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("block", "parts"), [(None, 1), (4, 3), (5, 3), (8, 2), (100, 1)])
 def test_blocks_of_environments_advance_as_all_together(block, parts, monkeypatch):
     """Where blocks divide the batch; what they cannot divide well stays whole."""

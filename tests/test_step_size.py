@@ -7,6 +7,7 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
+from choosing import few
 
 from softsim import bench
 from softsim.envs import make
@@ -29,7 +30,7 @@ def batch(game, num_envs=8):
     return world, params, keys, state, timestep
 
 
-@pytest.mark.parametrize("game", BYTES)
+@pytest.mark.parametrize("game", few(BYTES))
 def test_an_environment_takes_no_more_bytes(game):
     _, params, _, state, timestep = batch(game)
 
@@ -39,7 +40,7 @@ def test_an_environment_takes_no_more_bytes(game):
     assert (count(state), count(timestep.observation), bench.size_of(params) // 8) == BYTES[game]
 
 
-@pytest.mark.parametrize("game", KERNELS)
+@pytest.mark.parametrize("game", few(KERNELS))
 def test_a_step_runs_no_more_kernels(game):
     world, params, keys, state, _ = batch(game)
     action = jax.ShapeDtypeStruct((8, world.num_agents), jnp.int32)

@@ -123,7 +123,7 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     kinds = [memory_one.STRATEGIES[name] for name in TYPES]
     bayes = inference.inferred(kinds, PAYOFF, ROUNDS)
     forgetful = inference.unremembered(kinds, PAYOFF, ROUNDS)
-    value, surprise = learn(settings("gru", 1 if small else 3, seats=64), updates=300 if small else 600)
+    value, surprise = learn(settings("gru", 1 if small else 3, seats=64), updates=600)
     say(f"with memory: {np.sort(value)}, head {surprise.mean():.4f} nats")
     without, _ = learn(settings("none", 1 if small else 2, seats=128), updates=300 if small else 1000)
     say(f"without memory: {np.sort(without)}")

@@ -60,7 +60,7 @@ def step(world: GridWorld, key, params, state, action=None):
 def only(game: Game, *others: Game):
     """Compile one game, in a world that also fits others, without the leading axis."""
     world, params = compile_games([game, *others])
-    return world, jax.tree.map(lambda leaf: leaf[0], params)
+    return world, jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], params)
 
 
 def copies(world: GridWorld, params, count: int, vacant: bool = True, **fields):

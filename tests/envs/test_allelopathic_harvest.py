@@ -246,6 +246,7 @@ def bed(*items: str):
     return world, params, count, np.tile(cell, (count, 1, 1)), age
 
 
+@pytest.mark.slow
 def test_berries_ripen_at_a_rate_that_their_colour_sets():
     """Ripe and unripe count: four red against two green."""
     world, params, count, cell, age = bed("red_bud", "red_bud", "red_berry", "red_berry", "green_bud", "green_bud")

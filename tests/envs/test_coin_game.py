@@ -13,7 +13,8 @@ import pytest
 from softsim.envs.coin_game import ABSENT, ACTIONS, CoinGame, CoinState, coin_params, displacement, move
 
 WORLD = CoinGame()
-step = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})(WORLD.step)
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+step = compiled(WORLD.step)
 
 
 def after(one_coin: bool, position, coin, *actions: str, seed: int = 0):
@@ -94,9 +95,10 @@ def test_episodes_end_by_time_and_staying_is_of_one_version():
     assert not seen.last.any()
     assert seen.action_mask[:, :, 0].tolist() == [[True, True], [False, False]]
     assert (state.coin >= 0).sum(1).tolist() == [2, 1]
+    both = compiled(jax.vmap(WORLD.step))
     for _ in range(5):
         assert not seen.last.any()
-        state, seen = jax.vmap(WORLD.step)(jax.random.split(jax.random.key(1), 2), params, state, jnp.ones((2, 2), int))
+        state, seen = both(jax.random.split(jax.random.key(1), 2), params, state, jnp.ones((2, 2), int))
     assert seen.last.all()
     assert (seen.discount == 1).all()
     assert not seen.first.any()

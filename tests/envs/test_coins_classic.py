@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import numpy as np
 import pytest
@@ -119,9 +117,7 @@ def test_every_inner_episode_is_drawn_afresh():
 
 def test_a_start_is_drawn_evenly_and_never_holds_a_coin_under_an_agent():
     world, params = only(coins_classic())
-    states = jax.jit(jax.vmap(functools.partial(world.reset, params=params)))(
-        jax.random.split(jax.random.key(0), 3000)
-    )[0]
+    states = jax.jit(jax.vmap(world.reset, (0, None)))(jax.random.split(jax.random.key(0), 3000), params)[0]
     cell, position = np.asarray(states.cell).reshape(-1, 9), np.asarray(states.position)
     assert ((cell == RED).sum(1) == 1).all()
     assert ((cell == BLUE).sum(1) == 1).all()

@@ -184,6 +184,7 @@ def test_ore_grows_everywhere_but_under_agents():
     assert play.item(1, 3) == play.item(2, 6) == play.item(1, 7) == "floor"
 
 
+@pytest.mark.slow
 def test_ore_grows_at_its_rates(mine):
     world, params = mine
     count = 2000

@@ -130,6 +130,7 @@ def test_the_child_picks_from_shrubs_only(plant, gets):
     assert play.count("reached") == [0, int(not gets)]
 
 
+@pytest.mark.slow
 def test_the_child_grasps_at_its_rate():
     play, tries, got = play_at(child=(4, 3, NORTH)), 800, 0
     for _ in range(tries):

@@ -155,6 +155,7 @@ def test_matrix_games_made_together_have_one_shape():
         assert part in message
 
 
+@pytest.mark.slow
 def test_games_compiled_together_keep_their_views():
     """Each sees what its own view holds of the window that covers all, and darkness around it."""
     near, far = View(1, 0, 2), View(3, 1, 1)

@@ -97,10 +97,10 @@ def play(world, num_steps, key, params):
     return running[2:]
 
 
-def check_all(num_each: int, num_steps: int, jit=jax.jit):
+def check_all(num_each: int, num_steps: int):
     """Play every game by one program, `num_each` copies at a time, and return the events seen, [games, events]."""
     world, params = everything()
-    play_one = jit(play, static_argnums=(0, 1))
+    play_one = jax.jit(play, static_argnums=(0, 1))
     seen = []
     for index, name in enumerate(GRID_GAMES):
         mine = jax.tree.map(lambda leaf, index=index: jnp.repeat(leaf[index][None], num_each, 0), params)
@@ -114,10 +114,6 @@ def check_all(num_each: int, num_steps: int, jit=jax.jit):
 def test_there_are_many_games():
     assert len(names()) >= 40
     assert len({declare(name).family for name in names()}) >= 20
-
-
-def test_every_game_keeps_its_invariants():
-    check_all(2, 60, compiled)
 
 
 @pytest.mark.slow

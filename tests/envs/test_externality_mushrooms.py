@@ -247,6 +247,7 @@ def small():
     return only(dataclasses.replace(wood(), growth=laws))
 
 
+@pytest.mark.slow
 def test_spores_come_up_at_their_rates(small):
     world, params = small
     count = 1500

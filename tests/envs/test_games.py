@@ -670,6 +670,7 @@ def live_neighbours(apple: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("declare", HARVESTS)
+@pytest.mark.slow
 def test_harvest_regrows_at_the_rate_of_its_neighbourhood(declare):
     world, params = only(declare())
     draw = np.random.default_rng(1)
@@ -729,6 +730,7 @@ def grow_coins(rate: float, count: int, num_steps: int = 1) -> tuple[int, int, i
     return red, blue, count * (15 * 15 - 2)
 
 
+@pytest.mark.slow
 def test_coins_appear_at_their_rate_and_are_as_often_red_as_blue():
     red, blue, cells = grow_coins(0.0005, count=8_000)
     assert abs(deviation(red + blue, cells, 0.0005)) < 4

@@ -182,6 +182,7 @@ def test_tokens_grow_on_their_cells_but_not_under_agents():
     assert play.item(2, 8) == "floor"
 
 
+@pytest.mark.slow
 def test_tokens_grow_at_their_rate(plan):
     world, params = plan
     count = 1000

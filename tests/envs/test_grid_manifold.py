@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from choosing import few
 from scipy import stats
 
 from softsim.envs.manifold import (
@@ -237,7 +238,7 @@ def inside(box: Box, situation, **instead) -> np.ndarray:
     return either[0] | either[1]
 
 
-@pytest.mark.parametrize("name", BOXES)
+@pytest.mark.parametrize("name", few(BOXES, 1))
 def test_nothing_that_is_trained_on_is_held_out(name):
     """Neither by payoffs nor by rewards; and what is tested is held out."""
     (train, test), box = dealt(name), BOXES[name]
@@ -481,6 +482,7 @@ def test_breaking_a_rule_is_noticed():
     assert found(seen=change(seen, discount=lambda d: d * 0)) == {"ends early"}
 
 
+@pytest.mark.slow
 def test_payoffs_and_rewards_are_what_the_situation_says():
     """Without punishment, envy and guilt: effects, coins and prizes add up, and kinship mixes them."""
     quiet = dataclasses.replace(

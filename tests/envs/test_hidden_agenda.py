@@ -153,6 +153,7 @@ def test_the_32nd_gem_wins_the_game_for_the_crew(before, won):
     assert play.count("gems_done") == [int(won)] * 5
 
 
+@pytest.mark.slow
 def test_gems_come_back_at_their_rate():
     world, params = only(hidden_agenda())
     count = 2_000

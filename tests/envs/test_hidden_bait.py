@@ -174,6 +174,7 @@ def test_who_looks_elsewhere_does_not_see_a_swap():
     assert believed(away, DOMINANT) == ["bait", "bait"]
 
 
+@pytest.mark.slow
 def test_swaps_and_screens_come_at_their_rates():
     play, count, swaps, screens = trial(0.25, 0.25), 800, 0, 0
     before = play.state

@@ -370,6 +370,7 @@ def test_random_sites_hold_any_class_as_often():
 
 
 @pytest.mark.parametrize(("variant", "rate"), [("arena", 0.04), ("repeated", 0.02)])
+@pytest.mark.slow
 def test_resources_grow_back_at_their_rate(variant, rate):
     world, params = only(GAMES[f"prisoners_dilemma_in_the_matrix_{variant}"]())
     site = params.layout.site

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import jax
 import numpy as np
@@ -96,7 +95,7 @@ def test_it_ends_at_step_100():
 def test_starts_are_drawn_evenly():
     world, params = only(lb_foraging())
     keys = jax.random.split(jax.random.key(0), 1500)
-    states = jax.jit(jax.vmap(functools.partial(world.reset, params=params)))(keys)[0]
+    states = jax.jit(jax.vmap(world.reset, (0, None)))(keys, params)[0]
     cell, field = np.asarray(states.cell), np.asarray(params.layout.site) > 0
     food = np.isin(cell, FOOD)
     assert (food.sum((1, 2)) == 4).all()

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from choosing import few
 from playing import compiled
 
 from softsim.envs import make, observe
@@ -13,7 +14,7 @@ from softsim.envs import make, observe
 GAMES = ("coins", "allelopathic_harvest+cooking_cramped_room", "hidden_agenda+territory_rooms")
 
 
-@pytest.mark.parametrize("games", GAMES)
+@pytest.mark.parametrize("games", few(GAMES))
 def test_looking_up_sees_what_slices_show(games):
     """In small worlds and large, on a torus, with disguises, traits and stakes, and with some in the dark."""
     world, params = make(games.split("+"))

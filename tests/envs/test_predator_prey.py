@@ -322,6 +322,7 @@ def test_stamina_is_observed_as_a_fraction():
 # ---- Rates -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_apples_and_acorns_grow_at_their_rates_on_their_own_sites():
     world, params = only(dataclasses.replace(predator_prey_open(), num_agents=2, role_of=("predator", "prey")))
     count = 500

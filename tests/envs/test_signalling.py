@@ -80,6 +80,7 @@ def test_the_right_pad_pays_both_and_a_wrong_one_nobody(pad, state):
 
 
 @pytest.mark.parametrize("pad", [0, 1])
+@pytest.mark.slow
 def test_either_outcome_redraws_nature_evenly(pad):
     play, rounds, drawn = beside(pad), 600, 0
     before = play.state

@@ -65,12 +65,13 @@ def test_agents_that_do_not_act_are_idle(num_agents):
     ("name", "setting", "value"),
     [
         ("clean_up", "CROWD", 1),
-        ("prisoners_dilemma_in_the_matrix_arena", "CROWD", 1),
         ("clean_up", "on_accelerator", lambda: True),
+        ("prisoners_dilemma_in_the_matrix_arena", "CROWD", 1),
         ("territory_rooms", "on_accelerator", lambda: True),
         ("externality_mushrooms", "on_accelerator", lambda: True),
     ],
 )
+@pytest.mark.slow
 def test_how_work_is_arranged_changes_nothing(name, setting, value, monkeypatch):
     """Agents in turn or at once, loops that ask or do not, windows cut or looked up: all the same."""
     world, params = make(name)

@@ -286,13 +286,14 @@ def test_the_maze_is_drawn_afresh(table):
     world, params = table["territory_inside_out"]
     count, site = 400, np.asarray(params.layout.site)
     keys = jax.random.split(jax.random.key(4), count)
-    cell = np.asarray(jax.jit(jax.vmap(lambda key: world.reset(key, params)[0].cell))(keys))
+    cell = np.asarray(jax.jit(jax.vmap(world.reset, (0, None)))(keys, params)[0].cell)
     for size, rate in ((48, 2 / 3), (64, 1 / 4)):
         here = next(site == s for s in (1, 2) if (site == s).sum() == size)
         assert abs(deviation((cell[:, here] == BLOCK).sum(), count * size, rate)) < 4
     assert ((cell == BLOCK) == (np.asarray(params.layout.cell) == BLOCK))[:, site == 0].all()
 
 
+@pytest.mark.slow
 def test_income_and_repair_come_at_their_rates():
     game = dataclasses.replace(land(), income=territory_open().income, decay=territory_open().decay)
     world, params = only(game)

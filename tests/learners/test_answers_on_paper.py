@@ -83,12 +83,14 @@ def test_who_shares_everything_cooperates_in_the_prisoners_dilemma():
     assert cooperation[-5:].mean(0).min() > 0.95
 
 
+@pytest.mark.slow
 def test_harmony():
     cooperation, _ = learn(two_by_two(5.0, 3.0, 1.0, 0.0))
     assert cooperation[-5:].mean(0).min() > 0.95
 
 
 @pytest.mark.parametrize(("relatedness", "cooperates"), [(0.15, False), (0.25, False), (0.42, True), (0.55, True)])
+@pytest.mark.slow
 def test_hamiltons_rule(relatedness, cooperates):
     """A gift that costs c = 1 and brings b = 3 is given if r > c / b = 1/3 (Hamilton 1964)."""
     benefit, cost = 3.0, 1.0
@@ -98,6 +100,7 @@ def test_hamiltons_rule(relatedness, cooperates):
     assert late.min() > 0.95 if cooperates else late.max() < 0.05
 
 
+@pytest.mark.slow
 def test_matching_pennies_stays_mixed():
     """Every pure choice is exploited: learners circle around one half, each population at its own pace, and do not
     freeze."""
@@ -146,6 +149,7 @@ def test_the_short_sighted_exploit_it_once():
     np.testing.assert_allclose(among_reciprocators()[4:, :2, 2], once, atol=0.05)
 
 
+@pytest.mark.slow
 def test_nobody_gives_to_defectors_for_long():
     """1 a round for who defects from the start, a bit less for who has to find out; cooperation would bring 0."""
     against = among_reciprocators()[:, :2, 5]

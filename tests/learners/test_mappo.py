@@ -49,6 +49,7 @@ def test_all_are_seen_in_relative_slots():
     assert seen["sign"].shape == (AGENTS, 2, 2, 1)
 
 
+@pytest.mark.slow
 def test_the_value_sees_the_others_and_the_policy_does_not():
     actor, central = policies()
     params = central.init(jax.random.key(0))
