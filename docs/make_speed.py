@@ -40,7 +40,7 @@ def page() -> str:
         "from them. `benchmarks/README.md` says how rows are measured. The machines were shared with other work: read "
         "a single rate as plus or minus 30 %.",
         "## Targets and measurements",
-        markdown([["what", "target", "measured", "holds"], *targets(peers, alone, gpu, training)]),
+        markdown([["what", "target", "measured", "holds"], *targets(peers, alone, gpu, training), *minds()]),
         "## Beside its peers",
         "One CPU core, 1,024 environments, random actions, observations read, resets as each does them; ours, theirs, "
         "and ours again in one run. Rates are in agent-steps per second. Maps and rules are alike, not the same.",
@@ -112,6 +112,31 @@ def targets(peers: list[Row], alone: list[Row], gpu: list[Row], training: list[R
             yes(share >= 0.7),
         ],
         ["compiling a training program on an H100", "40 s", f"{compiling:.0f} s at most", yes(compiling <= 40)],
+    ]
+
+
+def minds() -> list[list[str]]:
+    """Compare what was aimed at for minds and selection, on two CPU cores, to what was measured."""
+    rates: dict[str, list[float]] = {"none": [], "policy": []}
+    for row in rows("cpu_opponent"):
+        rates[row["network"]["opponent"]["model"]].append(row["agent_steps_per_s"])
+    cost = statistics.mean(rates["none"]) / statistics.mean(rates["policy"]) - 1.0
+    linear = {row["what"]: row["times_gru"] for row in rows("cpu_memories") if row["memory"] == "linear"}
+    shares = {row["members"]: row["selection_share"] for row in rows("cpu_evolve")}
+    return [
+        ["opponent head, default run on two cores", "15 % of the time without", f"{cost:.0%}", yes(cost <= 0.15)],
+        [
+            "linear recurrence against a gated recurrent unit, 512 steps, two cores",
+            "3x its updates",
+            f"{linear['epoch']:.1f}x; {linear['memory']:.1f}x the memory alone",
+            yes(linear["epoch"] >= 3.0),
+        ],
+        [
+            "selection, of a generation's time, two cores",
+            "2 %",
+            ", ".join(f"{share:.1%} of {members:,} members" for members, share in shares.items()),
+            yes(max(shares.values()) <= 0.02),
+        ],
     ]
 
 

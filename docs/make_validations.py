@@ -30,17 +30,18 @@ DIFFERS = {
         "`type-inference`: 29.25 has been given as the best that a player can get who sees the clock and remembers "
         "nothing else. Dynamic programming says 30: its own last move serves as a note to itself. Learners stop at or "
         "between the two.",
-        "`shaping-ipd`: Foerster et al. 2018 report -1.06 (0.19) for LOLA, with other rates and lookahead; ours get a "
-        "little more. The shaper that remembers, after M-FOS, gets about what is published, but from pupils whose naive "
-        "steps are too small to answer it well, so that they get less than -2, which good learners never would.",
+        "`shaping-ipd`: Foerster et al. 2018 report -1.06 (0.19) for LOLA, with other rates and lookahead; ours get "
+        "a little more. The shaper that remembers, after M-FOS, gets about what is published, but from pupils whose "
+        "naive steps are too small to answer it well, so that they get less than -2, which good learners never would.",
         "`coin-game`: learners with aligned advantages take their own coins nearly always, but fewer coins than plain "
         "learners do, and get about half (two coins) or three quarters (one coin) of what cooperators get. The budget "
         "here is minutes; the published runs are far longer.",
-        "`mixed-pool`: Weis et al. 2026 was replicated without its hyperparameters and payoffs. The contrast is there in "
-        "every seed, but cooperation is partial and differs between seeds, and it went away with most other settings "
-        "that were tried; they are listed below the method.",
-        "`memory`: gated recurrent units hold the cue for 10 steps and, in this budget, not for 50. One of the four "
-        "transformers found nothing at a lag of 200.",
+        "`mixed-pool`: Weis et al. 2026 was replicated without its hyperparameters and payoffs. The contrast is there "
+        "in every seed, but cooperation is partial and differs between seeds, and it went away with most other "
+        "settings that were tried; they are listed below the method.",
+        "`memory`: gated recurrent units hold the cue for 10 steps and, in this budget, not for 50. Claims are about "
+        "the median of four learners: one transformer found nothing at lags of 50 and 200 each, and one linear "
+        "recurrence at 200.",
     ),
     "selection": (
         "`nowak-may`: at b = 1.75 exactly, seven cooperating neighbours at 1 equal four at b, so what happens depends "
@@ -49,8 +50,8 @@ DIFFERS = {
         "`five-rules`: b/c = k is for endless networks; for rings of N the exact (N - 2) / (N / k - 2) is the target.",
         "`kin-grid`: what evolves switches a little above c / b, as populations are small and learners imperfect; the "
         "interval is given.",
-        "`pbt`: in the published toy a hyperparameter must leave 0, which no factor can do; two workers therefore add a "
-        "normal step, and ten workers, none of whom begins at 0, multiply.",
+        "`pbt`: in the published toy a hyperparameter must leave 0, which no factor can do; two workers therefore add "
+        "a normal step, and ten workers, none of whom begins at 0, multiply.",
     ),
 }
 """What came out otherwise than where it was published, or was done otherwise."""

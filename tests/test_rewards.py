@@ -62,7 +62,7 @@ def advantage_of_giving(config: RewardConfig) -> float:
     ("kind", "field", "threshold", "more"),
     [
         ("kinship", "relatedness", COST / BENEFIT, 1),  # Hamilton 1964
-        ("exchange", "self_interest", BENEFIT / (BENEFIT + COST), -1),  # science notes 3.3
+        ("exchange", "self_interest", BENEFIT / (BENEFIT + COST), -1),
         ("svo", "angle", np.degrees(np.arctan2(COST, BENEFIT)), 1),
     ],
 )
@@ -120,7 +120,7 @@ def test_play_is_rewarded_by_the_matrix_and_paid_as_before():
 
 @pytest.mark.slow
 def test_learners_begin_to_give_when_the_schedule_passes_the_threshold():
-    """One round of gifts: who keeps more than 3/4 of its own payoff defects, who keeps less gives (notes 3.3)."""
+    """One round of gifts: who keeps more than 3/4 of its own payoff defects, who keeps less gives."""
     config = dataclasses.replace(
         SMALL, num_envs=32, num_steps=8, num_rounds=120, rounds_per_chunk=120,
         network=NetworkConfig(hidden=8, memory=8), hyper=HyperConfig(learning_rate=1e-2, entropy_weight=0.3),

@@ -2,10 +2,10 @@
 
 A sign is shown and marked, further signs without a mark follow, and from `lag` steps after the cue the learner is asked
 which sign was marked until the episode ends. Right answers share a payment of 1, so that who remembers gets 1.0 and who
-does not 0.5 (science notes, section 6). Every memory is learnt by the library's PPO under the same settings and for as
-many rounds, at lags of 10, 50 and 200 steps. A transformer's window of 64 percepts holds an episode of the first two
-lags and one of 216 one of the third, so that the shorter window at the longest lag and no memory at all are controls. A
-gated recurrent unit must hold the shortest lag; what it makes of the others is reported as found.
+does not 0.5. Every memory is learnt by the library's PPO under the same settings and for as many rounds, at lags of 10,
+50 and 200 steps. A transformer's window of 64 percepts holds an episode of the first two lags and one of 216 one of the
+third, so that the shorter window at the longest lag (30 rounds, as none could help) and no memory at all are controls.
+A gated recurrent unit must hold the shortest lag; what it makes of the others is reported as found.
 
 Seeds: four learners side by side, founded by seed 0. Claims are about the median learner, and every learner's return,
 the mean of its last ten rounds, is reported. `seconds` are of training, without compilation.
@@ -20,6 +20,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +29,7 @@ import numpy as np
 
 from softsim.learners.networks import NetworkConfig
 from softsim.learners.ppo import PPOConfig
-from softsim.train import assemble
+from softsim.train import TrainState, assemble
 from softsim.train_config import HyperConfig, TrainConfig
 from softsim.types import Array, PyTree, Timestep, struct
 from softsim.validation.figures import Figure, as_found, at_least, within
@@ -35,7 +37,7 @@ from softsim.validation.figures import Figure, as_found, at_least, within
 PERIODS = {10: 18, 50: 54, 200: 216}
 """Steps from one cue to the next, by lag: each divides the longest, so that a round ends no episode half-way."""
 
-ROUNDS = {10: 80, 50: 80, 200: 120}
+ROUNDS = {10: 60, 50: 60, 200: 100}
 """By lag: the longer it is, the fewer episodes a round has."""
 
 CHUNK = 10
@@ -106,19 +108,29 @@ def settings(network: NetworkConfig, num_steps: int) -> TrainConfig:
     )
 
 
-def learn(network: NetworkConfig, num_steps: int, rounds: dict[int, int]) -> dict[int, tuple[np.ndarray, float]]:
-    """Teach one memory every lag for so many rounds, each from the same founders: returns [P] at last, and seconds."""
+class School(NamedTuple):
+    """Founders with one kind of memory, and their compiled lessons."""
+
+    founders: TrainState
+    chunk: Callable[[TrainState, Recall], tuple[TrainState, dict[str, Array]]]
+
+
+def found(network: NetworkConfig, num_steps: int) -> School:
     program = assemble(settings(network, num_steps), RecallWorld(), situations(10))
     founders = jax.jit(program.init)()
-    chunk = jax.jit(program.chunk).lower(founders, program.situations).compile()
+    return School(founders, jax.jit(program.chunk).lower(founders, program.situations).compile())
+
+
+def learn(school: School, rounds: dict[int, int]) -> dict[int, tuple[np.ndarray, float]]:
+    """Teach every lag for so many rounds, each to the same founders: returns [P] at last, and seconds."""
     learnt = {}
     for lag, count in rounds.items():
-        began, state, metrics = time.perf_counter(), founders, {}
+        began, state, metrics = time.perf_counter(), school.founders, {}
         for left in np.linspace(1.0, 0.0, count // CHUNK, endpoint=False):
             rate = jnp.full_like(state.population.hyper.learning_rate, min(1.0, 2.0 * left) * LEARNING_RATE)
             hyper = dataclasses.replace(state.population.hyper, learning_rate=rate)
             state = dataclasses.replace(state, population=dataclasses.replace(state.population, hyper=hyper))
-            state, metrics = chunk(state, situations(lag))
+            state, metrics = school.chunk(state, situations(lag))
         learnt[lag] = np.asarray(metrics["return"])[:, 0].mean(0), time.perf_counter() - began
     return learnt
 
@@ -133,18 +145,21 @@ def claim(score: float, lag: int, reach: int, certain: bool) -> Figure:
 def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     num_steps, rounds = (3 * PERIODS[10], {10: 100}) if small else (max(PERIODS.values()), ROUNDS)
     longest = max(rounds)
+    few = {} if small else {longest: 30}  # nothing could be learnt from more
     short, long = (10, PERIODS[10]) if small else (64, num_steps)
     window = lambda length: NetworkConfig(recurrence="transformer", window=length)  # noqa: E731
     cases: dict[str, tuple[NetworkConfig, dict[int, int], int, bool]] = {
         "none": (NetworkConfig(recurrence="none"), rounds, 0, True),
         "gru": (NetworkConfig(recurrence="gru"), rounds, 10, False),
         "linear": (NetworkConfig(recurrence="linear"), rounds, 200, True),
-        f"transformer of {short}": (window(short), rounds, short - 1, True),
+        f"transformer of {short}": (window(short), rounds | few, short - 1, True),
         f"transformer of {long}": (window(long), {longest: rounds[longest]}, long - 1, True),
     }
     figures: dict[str, Figure] = {}
-    for name, (network, plan, reach, certain) in cases.items():
-        for lag, (score, seconds) in learn(network, num_steps, plan).items():
+    with ThreadPoolExecutor() as pool:  # compiled side by side, taught one after another
+        schools = list(pool.map(lambda case: found(case[0], num_steps), cases.values()))
+    for (name, (_, plan, reach, certain)), school in zip(cases.items(), schools, strict=True):
+        for lag, (score, seconds) in learn(school, plan).items():
             figures[f"{name}, lag {lag}"] = claim(float(np.median(score)), lag, reach, certain)
             figures[f"{name}, lag {lag}, every learner"] = as_found(score)
             figures[f"{name}, lag {lag}, seconds"] = as_found(seconds)

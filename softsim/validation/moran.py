@@ -55,7 +55,7 @@ def giving(structure: Structure, benefit: Array | float, cost: float, intensity:
 
 
 def cases() -> dict[str, Case]:
-    """The cases and their answers (issue table; science notes 3.1), to six decimals."""
+    """The cases and their answers, to six decimals."""
     birth, death = moran_birth_death(), moran_death_birth()
     torus, ring = lattice(5, 5, moore=False), cycle(20)
     return {

@@ -15,7 +15,7 @@ so that they are whole numbers and no sum is rounded.
   plays with itself the range is 8/5 < b < 5/3: `no_self_1.61` to `1.65` are in it, and at `no_self_1.68`, from a tenth,
   few cooperate.
 
-Targets are measurements of an independent simulation (science notes 3.1). Seed: start i draws from
+Targets are measurements of an independent simulation. Seed: start i draws from
 `fold_in(key(1992), i)`; the dynamics draw nothing, as only equals are chosen between by chance.
 """
 
