@@ -76,11 +76,11 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
         "evolved": (rng.uniform(0.0, 1.0, shape).astype(np.float32), each),
     }
     for name, (care, assortment) in starts.items():
-        rounds = {"learned": 150, "evolved": 200 if small else 250}[name]
+        rounds = {"learned": 150, "evolved": 250}[name]
         pushes, cares = grow(settings(len(each), rounds, name == "evolved"), care, assortment, say)
         pushes, cares = pushes.reshape(populations, -1), cares.reshape(populations, -1)
         say(f"{name}: pushes {pushes.mean(0).round(2).tolist()} at relatedness {related.round(2).tolist()}")
-        figures |= judge(name, LEVELS[name], related, pushes, rng, small)
+        figures |= judge(name, LEVELS[name], related, pushes, rng, 0.15 if small else 0.1)
         figures[f"{name}_care"] = as_found(cares.mean(0).round(3))
         if name == "learned":
             figures["learned_half"] = as_found(crossing(related, pushes.mean(0), 0.5))
@@ -88,16 +88,15 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
 
 
 def judge(
-    name: str, level: float, related: np.ndarray, pushes: np.ndarray, rng: np.random.Generator, small: bool
+    name: str, level: float, related: np.ndarray, pushes: np.ndarray, rng: np.random.Generator, tolerance: float
 ) -> dict[str, Figure]:
     """Compare cooperation [populations, relatednesses] with Hamilton's rule; the switch is where it passes `level`."""
     switch, curve = COST / BENEFIT, pushes.mean(0)
-    low, high, tolerance = (0.3, 0.7, 0.15) if small else (0.25, 0.75, 0.1)
     drawn = rng.integers(0, len(pushes), (2000, len(pushes)))
     switches = [crossing(related, pushes[chosen].mean(0), level) for chosen in drawn]
     return {
-        f"{name}_below": at_most(curve[related <= switch - 0.2 + 1e-6].max(), low),
-        f"{name}_above": at_least(curve[related >= switch + 0.2 - 1e-6].min(), high),
+        f"{name}_below": at_most(curve[related <= switch - 0.2 + 1e-6].max(), 0.25),
+        f"{name}_above": at_least(curve[related >= switch + 0.2 - 1e-6].min(), 0.75),
         f"{name}_switch": within(crossing(related, curve, level), switch, tolerance),
         f"{name}_switch_ci95": as_found(np.nanpercentile(switches, [2.5, 97.5])),
         f"{name}_pushes": as_found(curve.round(3)),

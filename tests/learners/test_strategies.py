@@ -236,7 +236,7 @@ def test_those_who_spare_the_commons_get_more_of_it():
     used_up = left_behind("commons_harvest_open", ("defector",) * 7, 300)["defector"]
     assert spared["ate"] > 2 * used_up["ate"]
     guarded = left_behind("commons_harvest_open", ("punisher", *("defector",) * 6), 300)
-    assert guarded["punisher"]["zapped"] > 0
+    assert guarded["punisher"]["zapped"] >= 1
     assert spared["zapped"] == used_up["zapped"] == guarded["defector"]["zapped"] == 0
 
 
