@@ -24,7 +24,7 @@ ROOM = 64
 """Files that are kept; those that were not used for longest make room for new ones."""
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-"""What, besides this library, has a say in what is computed."""
+"""What, besides this library, has a say in what is computed and in the classes it comes in."""
 
 
 def folder_of_user() -> Path | None:
@@ -53,8 +53,8 @@ class Shelf:
         settings: Any = jax.config
         # What comes from JAX's cache does not work once it is written again (jaxlib 0.10.2 on a CPU).
         self.folder, self.devices = None if settings.jax_compilation_cache_dir else folder, devices
-        self.machine = digest(surroundings()) if self.folder else ""
-        self.run = digest([config, code(), self.machine]) if self.folder else ""
+        self.maker = digest([code(), surroundings()]) if self.folder else ""
+        self.run = digest([config, self.maker]) if self.folder else ""
 
     def ready(self, name: str, lower: Callable[[], jax.stages.Lowered]) -> jax.stages.Compiled:
         """Take a program from the shelf, or compile what `lower` gives and put it there.
@@ -71,7 +71,9 @@ class Shelf:
             return program
         lowered = lower()
         text = lowered.as_text()
-        path = self.folder / f"program-{digest([text, self.machine])}"
+        # The text says nothing of the classes that arguments and results come in, and another version's are others.
+        trees = [str(lowered.in_tree), str(lowered.out_tree)]
+        path = self.folder / f"program-{digest([text, trees, self.maker])}"
         program = self.load(path)
         if program is None:
             program = lowered.compile()

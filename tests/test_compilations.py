@@ -47,11 +47,20 @@ def test_what_another_run_compiled_serves_a_run_that_computes_the_same(tmp_path,
 
 
 @pytest.mark.parametrize("changed", ["code", "surroundings"])
-def test_another_library_or_machine_asks_anew(changed, tmp_path, monkeypatch):
+def test_another_library_or_machine_asks_and_compiles_anew(changed, tmp_path, monkeypatch):
+    """A stored program remembers the classes it takes and gives, which another version has changed."""
     Shelf(tmp_path, {}).ready("double", double)
     monkeypatch.setattr(compilations, changed, lambda: "another")
     with pytest.raises(AssertionError, match="this was on the shelf"):
         Shelf(tmp_path, {}).ready("double", never)
+    Shelf(tmp_path, {}).ready("double", double)
+    assert len(files(tmp_path, "program")) == 2
+
+
+def test_programs_that_differ_only_in_what_holds_nothing_are_two(tmp_path):
+    for empty in ((), None, {}):
+        lower = lambda empty=empty: jax.jit(lambda x: (x + 1, empty)).lower(NUMBERS)  # noqa: E731
+        assert repr(Shelf(tmp_path, {"empty": repr(empty)}).ready("add", lower)(NUMBERS)[1]) == repr(empty)
 
 
 @pytest.mark.parametrize("kind", ["program", "double"])
