@@ -245,13 +245,18 @@ def explain_run(summary: dict[str, Any]) -> str:
     """Say how a run went."""
     s = summary
     low, high = s["return_gain_ci95"]
+    model = (
+        "no opponent model"
+        if s["opponent_ce"] is None
+        else f"opponent model: cross-entropy {s['opponent_ce']:.3f}, running frequency "
+        f"{s['opponent_ce_frequency']:.3f}, KL from the truth {s['opponent_kl']:.3f} nats"
+    )
     return "\n".join(
         [
             f"return per episode: {s['return_last']:.3f} in the last tenth, {s['return_first']:.3f} in the first, "
             f"{s['return_random']:.3f} at random",
             f"gain, 95 % interval over {s['members']} members: {low:.3f} to {high:.3f}",
-            f"opponent model: cross-entropy {s['opponent_ce']:.3f}, running frequency "
-            f"{s['opponent_ce_frequency']:.3f}, KL from the truth {s['opponent_kl']:.3f} nats",
+            model,
             f"run {s['run']}, checkpoint {s['checkpoint']}, pictures "
             + ", ".join(s[name] for name in ("picture", "family_tree", "inheritance") if name in s),
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -16,6 +17,7 @@ from softsim import checkpoint
 from softsim.curriculum import MANIFOLDS, Sampler, on_manifold
 from softsim.envs import declare, make
 from softsim.envs.describe import summary
+from softsim.envs.params import EnvParams
 from softsim.learners.networks import NetworkConfig
 from softsim.learners.ppo import PPOConfig
 from softsim.partners import partner
@@ -34,6 +36,7 @@ class RunConfig:
     game: tuple[str, ...] = ("commons_harvest_open",)  # several side by side; or matrix_manifold or grid_manifold
     num_agents: int | None = None  # of a game that leaves the choice
     horizon: int | None = None  # steps of every episode, instead of the game's own ending
+    show_identity: bool | None = None  # whether agents in sight can be told apart, instead of the game's own rule
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig()
 
     def as_json(self) -> dict[str, Any]:
@@ -50,7 +53,7 @@ class RunConfig:
             UserError: a name or number is not allowed, or `league.run` names no run whose members fit.
         """
         world, situations, sampler = self.stage()
-        check_episodes(self.horizon, self.train)
+        check_episodes(world, situations, self.train)
         scripted = [partner(name, world, situations) for name in self.train.scripted]
         past = members_of(Path(self.train.league.run)) if self.train.league.run else None
         return assemble(self.train, world, situations, scripted, sampler=sampler, past=past)
@@ -58,20 +61,31 @@ class RunConfig:
     def stage(self) -> tuple[Environment, PyTree, Sampler | None]:
         """Make the world, its situations [G, ...], and the sampler of others where there are such."""
         if len(self.game) != 1 or self.game[0] not in MANIFOLDS:
-            return *make(self.game, self.num_agents, self.horizon), None
-        if self.num_agents is not None:
-            raise UserError(
-                f"num_agents: {self.num_agents}; {self.game[0]} has its own number, and it must not be set."
-            )
+            world, situations = make(self.game, self.num_agents, self.horizon)
+            return world, told_apart(situations, self.show_identity), None
+        for field, value in (("num_agents", self.num_agents), ("show_identity", self.show_identity)):
+            if value is not None:
+                raise UserError(f"{field}: {value}; {self.game[0]} has its own, and it must not be set.")
         number = min(self.train.num_envs, EXAMPLES)
         world, situations, sampler = on_manifold(self.game[0], self.horizon, number)
         return world, situations, None if self.train.curriculum.kind == "fixed" else sampler
 
 
-def check_episodes(horizon: int | None, train: TrainConfig) -> None:
+def told_apart(situations: PyTree, show_identity: bool | None) -> PyTree:
+    """Situations in which agents in sight can be told apart, or cannot; None leaves them as they are."""
+    if show_identity is None:
+        return situations
+    if not isinstance(situations, EnvParams):
+        raise UserError(f"show_identity: {show_identity}; nobody is seen in these games, so it must not be set.")
+    return dataclasses.replace(situations, show_identity=jnp.full_like(situations.show_identity, show_identity))
+
+
+def check_episodes(world: Environment, situations: PyTree, train: TrainConfig) -> None:
     """Refuse what lasts for several episodes where no second one begins before all memories are emptied."""
     steps = train.num_steps * train.updates_per_round
-    if horizon is None or steps > horizon + 1:
+    shortest = getattr(world, "shortest", lambda situation: jnp.int32(0))
+    least = int(jax.vmap(shortest)(situations).min())
+    if steps > least + 1:
         return
     network = train.network
     lasting = {
@@ -82,7 +96,7 @@ def check_episodes(horizon: int | None, train: TrainConfig) -> None:
         if value is not None:
             raise UserError(
                 f"{field}: {value!r} needs several episodes in a round, whose {steps} steps (num_steps x "
-                f"updates_per_round) are no more than one of horizon {horizon}."
+                f"updates_per_round) are no more than one, of {least} steps at least; a horizon sets another length."
             )
 
 

@@ -34,10 +34,11 @@ def picture(
         axes[0, 0].plot(steps, members[:, :, train.num_members + index].mean(1), linestyle=":", label=name)
     axes[0, 0].set_title("return per episode")
 
-    curve(axes[0, 1], steps, flat(history["opponent_ce"]), BLUE, "opponent model")
     curve(axes[0, 1], steps, flat(history["opponent_ce_frequency"]), ORANGE, "running frequency")
     axes[0, 1].set_title("cross-entropy of the others' next actions (nats)")
-    curve(axes[1, 1], steps, flat(history["opponent_kl"]), GREEN, "from the true action distribution to the model")
+    if train.models_others:
+        curve(axes[0, 1], steps, flat(history["opponent_ce"]), BLUE, "opponent model")
+        curve(axes[1, 1], steps, flat(history["opponent_kl"]), GREEN, "from the true action distribution to the model")
     axes[1, 1].set_title("KL divergence (nats)")
 
     events = history["events"][:, :, : train.num_members].mean((1, 2))
@@ -108,14 +109,12 @@ class Progress:
     def cells(self, row: dict[str, Any]) -> dict[str, str]:
         cells = {"": row["phase"], "round": f"{row['done']}/{row['rounds']}"}
         if "return" in row:
-            model, frequency = row["opponent_ce"], row["opponent_ce_frequency"]
-            cells |= {
-                "agent steps/s": f"{row['agent_steps_per_s']:,.0f}",
-                "return": f"{row['return']:.3f} (random {row['return_random']:.3f})",
-                "opponent CE": f"{model:.3f} (frequency {frequency:.3f})",
-                "KL": f"{row['opponent_kl']:.3f}",
-                "left": f"{row['seconds_left']:.0f} s",
-            }
+            cells["agent steps/s"] = f"{row['agent_steps_per_s']:,.0f}"
+            cells["return"] = f"{row['return']:.3f} (random {row['return_random']:.3f})"
+            if "opponent_ce" in row:
+                cells["opponent CE"] = f"{row['opponent_ce']:.3f} (frequency {row['opponent_ce_frequency']:.3f})"
+                cells["KL"] = f"{row['opponent_kl']:.3f}"
+            cells["left"] = f"{row['seconds_left']:.0f} s"
         return cells | {"elapsed": f"{time.perf_counter() - self.began:.0f} s"}
 
     def line(self, row: dict[str, Any]) -> str:

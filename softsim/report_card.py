@@ -17,7 +17,7 @@ from softsim.presets import reopen
 from softsim.report import format_table
 from softsim.train import Program, TrainState
 from softsim.train_config import TrainConfig
-from softsim.types import Array
+from softsim.types import Array, UserError
 
 RATED = 32
 """Populations that are rated, at most: among 16 members Nash averaging takes about a third of a second."""
@@ -33,14 +33,16 @@ def evaluate(folder: Path, seed: int = 1, pools: bool = False) -> dict[str, Any]
 
     Returns:
         `returns`: per population and member (learners first), in mixed company; `opponent`: means over learners, in
-        nats; `cross_play`: per population, row member among column members; `ratings`: see `ratings_of`; names and
-        origin beside them; `pools`, if asked for: see `by_pool`.
+        nats, nothing if they have no model; `cross_play`: per population, row member among column members; `ratings`:
+        see `ratings_of`; names and origin beside them; `pools`, if asked for: see `by_pool`.
 
     Raises:
-        UserError: the folder holds no run, or none of its checkpoints can be read.
+        UserError: the folder holds no run, none of its checkpoints can be read, or there is no model to score.
     """
     config, program, (done, state, path) = reopen(folder)
     train = config.train
+    if pools and not train.models_others:
+        raise UserError(f"pools: True, but learners {train.learner!r} of {folder} have no opponent model to score.")
     key_mixed, key_pairs, key_pools = jax.random.split(jax.random.key(seed), 3)
     keys = jax.random.split(key_mixed, train.num_populations)
     steps = train.num_steps * train.updates_per_round
@@ -48,6 +50,11 @@ def evaluate(folder: Path, seed: int = 1, pools: bool = False) -> dict[str, Any]
     events = getattr(program.table.world, "event_names", ())
     by_event = np.asarray(scores["events"]).mean(0)
     pairs = cross_play(program, state, key_pairs)
+    opponent = {
+        "cross_entropy": float(scores["opponent_ce"].mean()),
+        "cross_entropy_frequency": float(scores["opponent_ce_frequency"].mean()),
+        "kl": float(scores["opponent_kl"].mean()),
+    }
     report = {
         "run": str(folder),
         "checkpoint": str(path),
@@ -55,11 +62,7 @@ def evaluate(folder: Path, seed: int = 1, pools: bool = False) -> dict[str, Any]
         "members": names_of(train),
         "returns": np.asarray(scores["return"]).tolist(),
         "events": {name: by_event[:, index].tolist() for index, name in enumerate(events)},
-        "opponent": {
-            "cross_entropy": float(scores["opponent_ce"].mean()),
-            "cross_entropy_frequency": float(scores["opponent_ce_frequency"].mean()),
-            "kl": float(scores["opponent_kl"].mean()),
-        },
+        "opponent": opponent if train.models_others else None,
         "cross_play": pairs.tolist(),
         "ratings": ratings_of(pairs),
         "device": jax.devices()[0].device_kind,
@@ -71,13 +74,15 @@ def evaluate(folder: Path, seed: int = 1, pools: bool = False) -> dict[str, Any]
 def by_pool(folder: Path, train: TrainConfig, program: Program, state: TrainState, key: Array) -> dict[str, Any]:
     """Score the opponent models among current, past and held-out partners, and draw how calibrated they are.
 
-    Held out are the scripted partners that the world has a place for and training did not have.
+    Held out are the scripted partners that the world has a place for and training did not have, whatever numbers came
+    with their names there.
 
     Returns:
         `pools`: by pool, means over learners of what `foresight` says; `reliability`: the picture.
     """
     made = partners(program.table.world, program.situations)
-    found = foresight(program, state, key, held_out=[made[name]() for name in made if name not in train.scripted])
+    met = {text.partition("@")[0].partition(":")[0] for text in train.scripted}
+    found = foresight(program, state, key, held_out=[made[name]() for name in made if name not in met])
     sums = [jax.tree.map(lambda leaf: leaf.sum((0, 1)), scores.pop("reliability")) for scores in found.values()]
     picture = draw_reliability(jax.tree.map(lambda *leaves: sum(leaves), *sums), folder / "reliability.png")
     means = {pool: {name: float(np.mean(value)) for name, value in scores.items()} for pool, scores in found.items()}
@@ -117,7 +122,9 @@ def explain(report: dict[str, Any]) -> str:
             "",
             format_table(["per episode", *members], [["return", *map(float, returns)], *events]),
             "",
-            f"opponent model: cross-entropy {opponent['cross_entropy']:.3f} nats, running frequency "
+            "no opponent model"
+            if opponent is None
+            else f"opponent model: cross-entropy {opponent['cross_entropy']:.3f} nats, running frequency "
             f"{opponent['cross_entropy_frequency']:.3f}, KL from the truth {opponent['kl']:.3f}",
             *scored,
             "",

@@ -188,6 +188,8 @@ def loop(
         rate = config.env_steps_per_round * config.rounds_per_chunk / took
         left = (config.num_rounds - done) / config.rounds_per_chunk * took
         progress = {"phase": "training", "done": done, "rounds": config.num_rounds, "seconds_left": left}
+        if not config.models_others:
+            newest = {name: value for name, value in newest.items() if not name.startswith("opponent_")}
         report(newest | progress | {"agent_steps_per_s": rate * world.num_agents, "return_random": at_random})
         if stopper.number and not final:
             raise Interrupted(stopper.number)
@@ -203,7 +205,8 @@ def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog
     learners = history["return"][:, :, : config.train.num_members]
     tenth = max(1, len(learners) // 10)
     first, last = learners[:tenth].mean(0), learners[-tenth:].mean(0)
-    late = {name: float(values[-tenth:].mean()) for name, values in history.items() if name.startswith("opponent_")}
+    scores = ("opponent_ce", "opponent_ce_frequency", "opponent_kl")
+    late = {name: float(history[name][-tenth:].mean()) if config.train.models_others else None for name in scores}
     descent = pedigree.draw(folder, history) if config.train.selection.every else {}
     return descent | {
         "run": str(folder),
@@ -213,9 +216,7 @@ def summarize(folder: Path, config: RunConfig, program: Program, log: MetricsLog
         "return_last": float(last.mean()),
         "return_gain_ci95": interval(last - first),
         "return_over_random_ci95": interval(last - at_random),
-        "opponent_ce": late["opponent_ce"],
-        "opponent_ce_frequency": late["opponent_ce_frequency"],
-        "opponent_kl": late["opponent_kl"],
+        **late,
         "rounds": len(learners),
         "members": int(first.size),
         "device": jax.devices()[0].device_kind,

@@ -10,6 +10,8 @@ from softsim import rewards, selection
 from softsim.curriculum import CurriculumConfig, Sampler
 from softsim.heredity import GENES, HeredityConfig
 from softsim.learners.networks import NetworkConfig
+from softsim.learners.opponent import NOTHING
+from softsim.learners.opponent import check as check_opponent
 from softsim.learners.ppo import PPOConfig
 from softsim.matchmaking import LeagueConfig, MatchmakingConfig
 from softsim.rewards import RewardConfig
@@ -62,13 +64,18 @@ class TrainConfig:
         """Environment steps of one round, over all populations."""
         return self.num_populations * self.num_envs * self.num_steps * self.updates_per_round
 
+    @property
+    def models_others(self) -> bool:
+        """Whether learners have a model of the others; without it their predictions are all alike."""
+        return self.learner not in ("q", "vdn") and self.network.opponent.model != "none"
+
 
 def idle(config: TrainConfig) -> tuple[str, ...]:
     """Name the hyperparameters that the learner of a config never uses."""
     if config.learner in ("q", "vdn"):
         return ("clip", "entropy_weight", "value_weight", "opponent_weight", "shaping_weight")
     unused = {
-        "opponent_weight": config.network.opponent.model == "none",
+        "opponent_weight": not config.models_others,
         "shaping_weight": config.ppo.shaping == "none",
     }
     return ("epsilon", "epsilon_decay", *(name for name in unused if unused[name]))
@@ -174,6 +181,8 @@ def check_learner(config: TrainConfig, num_scripted: int) -> None:
             f"has none; it must be 'none'."
         )
     opponent = config.network.opponent
+    if opponent.model == "none":
+        check_opponent(opponent, NOTHING)
     for field in dataclasses.fields(opponent):
         value = getattr(opponent, field.name)
         if opponent.model != "none" and value != field.default:
@@ -206,6 +215,11 @@ def check_memory(config: TrainConfig) -> None:
         )
     if network.recurrence == "transformer" and network.memory % network.heads:
         raise UserError(f"network.heads: {network.heads} does not divide network.memory, {network.memory}.")
+    if network.episodes_per_memory > 1 and network.opponent.keeps_past:
+        raise UserError(
+            f"network.episodes_per_memory: {network.episodes_per_memory}; the model {network.opponent.model!r} adds up "
+            f"what single episodes leave in memory, so it must be 1."
+        )
     if network.recurrence == "none" and network.episodes_per_memory > 1:
         raise UserError(
             f"network.episodes_per_memory: {network.episodes_per_memory}; with network.recurrence 'none' it must be 1."

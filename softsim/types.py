@@ -65,6 +65,10 @@ class Environment(Protocol):
         labels:  name -> (how many such labels an agent has, of how many classes)
         hidden:  (params, state) -> {name: [A, ...] integers}
         sees:    (params, state) -> [A, A] bool, whom each agent, by row, has in sight; without it all count
+
+    and how many steps every episode has at least, so that a run that needs several in a round is refused in time:
+
+        shortest: (params) -> [] int32
     """
 
     @property

@@ -258,8 +258,23 @@ def test_fictitious_co_play_from_the_command_line(tmp_path, capsys):
     assert jax.tree.leaves(members_of(alone))[0].shape[0] == 2 * 2 * 2  # of three moments two have come
     flags = f"--num-envs 8 --league.seats 4 --league.run {alone} --run {both} --quiet"
     main([*TINY, *flags.split()])
-    main(["eval", str(both), "--json"])
-    assert last_line(capsys)["members"][2:6] == [f"past member {m}" for m in range(4)]
+    main(["eval", str(both), "--pools", "--json"])
+    report = last_line(capsys)
+    assert report["members"][2:6] == [f"past member {m}" for m in range(4)]
+    assert set(report["pools"]) == {"current", "past", "held_out"}
+
+
+@pytest.mark.slow
+def test_without_a_model_of_others_none_is_scored(tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    main([*TINY, "--learner", "q", "--run", folder, "--json"])
+    out, err = capsys.readouterr()
+    assert strict_json(out.splitlines()[-1])["opponent_ce"] is None
+    assert "no opponent model" in out
+    assert "opponent" not in err
+    main(["eval", folder, "--json"])
+    assert last_line(capsys)["opponent"] is None
+    assert "pools: True, but learners 'q'" in refused(["eval", folder, "--pools"], capsys)
 
 
 @pytest.mark.parametrize(
@@ -404,6 +419,17 @@ def test_a_name_that_is_no_choice_is_refused_with_the_choices(arguments, said, c
         ("--league.seats 2 --league.run no/such/run", "league.run: no/such/run holds no run; name a folder"),
         ("--network.opponent.model character", "several episodes"),
         ("--network.episodes-per-memory 2", "several episodes"),
+        (
+            "--network.episodes-per-memory 2 --horizon 2 --num-steps 8 --network.opponent.model character",
+            "network.episodes_per_memory: 2; the model 'character'",
+        ),
+        ("--network.opponent.model none", "network.opponent.condition: True, but the model is 'none'"),
+        ("--learner q --network.opponent.model none", "network.opponent.condition: True, but the model is 'none'"),
+        ("--learner q --network.opponent.width 4", "network.opponent.width: 4; learner 'q' has no opponent model"),
+        (
+            "--num-members 1 --scripted --ppo.shaping advantage_alignment",
+            "ppo.shaping: 'advantage_alignment' with one learner",
+        ),
         ("--seed 99999999999999999999", "seed"),
     ],
 )

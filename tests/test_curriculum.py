@@ -410,3 +410,5 @@ def test_manifolds_by_name():
     assert int(sampler.draw(jax.random.key(0)).horizon) == 9
     with pytest.raises(UserError, match="num_agents: 3; matrix_manifold has its own"):
         RunConfig(("matrix_manifold",), num_agents=3).program()
+    with pytest.raises(UserError, match="show_identity: False; matrix_manifold has its own"):
+        RunConfig(("matrix_manifold",), show_identity=False).program()

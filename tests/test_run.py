@@ -20,6 +20,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from softsim import HyperConfig, NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, UserError, checkpoint, cli, run
+from softsim.envs import declare
 from softsim.presets import PRESETS, RunConfig, from_json, read_config
 
 # Of a damaged checkpoint the reader drops coroutines and futures half-way; each is a warning of ten thousand lines.
@@ -185,6 +186,16 @@ def test_fingerprints_tell_configs_apart():
 
 
 # Going on.
+
+
+@pytest.mark.parametrize("shown", [None, False, True])
+def test_a_run_decides_who_can_be_told_apart(shown):
+    _, situations, _ = RunConfig(("coins", "hidden_agenda"), show_identity=shown).stage()
+    own = [declare(name).show_identity for name in ("coins", "hidden_agenda")]
+    assert situations.show_identity.tolist() == (own if shown is None else [shown] * 2)
+    if shown is not None:
+        with pytest.raises(UserError, match=f"show_identity: {shown}; nobody is seen"):
+            RunConfig(("chicken",), show_identity=shown).stage()
 
 
 def test_a_finished_run_started_again_changes_nothing(finished, copied):

@@ -93,6 +93,10 @@ class CoinGame:
     def num_actions(self) -> int:
         return len(self.action_names)
 
+    def shortest(self, params: CoinParams) -> Array:
+        """Tell how many steps every episode has, [] int32."""
+        return params.horizon
+
     def reset(self, key: Array, params: CoinParams) -> tuple[CoinState, Timestep]:
         """Begin with everything on random cells, and, of one coin, a random colour."""
         key_place, key_coin, key_colour = jax.random.split(key, 3)

@@ -69,6 +69,11 @@ class MatrixWorld:
     def event_names(self) -> tuple[str, ...]:
         return self.action_names
 
+    def shortest(self, params: MatrixParams) -> Array:
+        """Tell how many steps every match has at least, [] int32."""
+        rounds = jnp.where(params.continuation < 1, 1, params.horizon)
+        return rounds * jnp.where(params.sequential, self.num_agents, 1)
+
     def reset(self, key: Array, params: MatrixParams) -> tuple[MatrixState, Timestep]:
         """Begin a match; nothing is random yet."""
         del key

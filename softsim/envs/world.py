@@ -80,6 +80,12 @@ class GridWorld:
         present, able = self._senses(params, state)
         return in_view(self.spec, params, state, state.position) & able[:, None] & present[None]
 
+    def shortest(self, params: EnvParams) -> Array:
+        """Tell how many steps every episode has at least, [] int32."""
+        horizon = params.horizon
+        by_chance = jnp.where(horizon.rate > 0, jnp.maximum(horizon.minimum, 1), horizon.maximum)
+        return jnp.int32(1) if self.spec.has("goal") else jnp.minimum(by_chance, horizon.maximum)
+
     def reset(self, key: Array, params: EnvParams) -> tuple[EnvState, Timestep]:
         """Begin an episode: the map as laid out, agents on random start cells with random headings."""
         draws = draw(key, self.num_agents)
