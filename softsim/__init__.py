@@ -14,6 +14,7 @@ from softsim.types import Environment, Learner, Output, Percept, Policy, Timeste
 if TYPE_CHECKING:
     from softsim.curriculum import CurriculumConfig, grid_sampler, matrix_sampler
     from softsim.evaluation.cross_play import cross_play
+    from softsim.heredity import HeredityConfig
     from softsim.learners.networks import NetworkConfig, recurrent_policy
     from softsim.learners.ppo import PPOConfig, ppo
     from softsim.matchmaking import LeagueConfig, MatchmakingConfig
@@ -28,6 +29,7 @@ _LAZY = {
     "CurriculumConfig": "softsim.curriculum",
     "grid_sampler": "softsim.curriculum",
     "matrix_sampler": "softsim.curriculum",
+    "HeredityConfig": "softsim.heredity",
     "LeagueConfig": "softsim.matchmaking",
     "MatchmakingConfig": "softsim.matchmaking",
     "cross_play": "softsim.evaluation.cross_play",
@@ -48,6 +50,7 @@ __all__ = [
     "Environment",
     "Game",
     "GridWorld",
+    "HeredityConfig",
     "HyperConfig",
     "LeagueConfig",
     "Learner",

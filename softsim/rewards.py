@@ -88,33 +88,16 @@ def apply(config: RewardConfig, done: Array | int, params: PyTree) -> PyTree:
     return dataclasses.replace(params, sharing=type(old)(matrix, envy, guilt, memory))
 
 
-NUMBERS = {
-    "relatedness": "kinship",
-    "angle": "svo",
-    **dict.fromkeys(("self_interest", "final_self_interest", "rounds"), "exchange"),
-    **dict.fromkeys(("envy", "guilt", "memory"), "inequity"),
-}
-"""The kind that each number of a `RewardConfig` counts for."""
-
-
 def check(config: RewardConfig, situations: PyTree, genes: tuple[str, ...]) -> None:
-    """Refuse rewards that nothing could make, and numbers that would not count.
+    """Refuse rewards that nothing could make.
 
     Args:
         genes: of members, who share by them (`heredity`).
 
     Raises:
-        UserError: a number is set that does not count, these situations have no sharing matrix, or members have their
-            own.
+        UserError: the schedule has no rounds, these situations have no sharing matrix, or members have their own.
     """
-    usual = RewardConfig()
-    for name, kind in NUMBERS.items():
-        if config.kind != kind and getattr(config, name) != getattr(usual, name):
-            raise UserError(
-                f"reward.{name}: {getattr(config, name)}; it counts for reward.kind {kind!r} only, which is "
-                f"{config.kind!r}."
-            )
-    if config.rounds == 0 and config.final_self_interest != usual.final_self_interest:
+    if config.rounds == 0 and config.final_self_interest != RewardConfig().final_self_interest:
         raise UserError(
             f"reward.final_self_interest: {config.final_self_interest}; the schedule that leads there needs "
             f"reward.rounds of at least 1."

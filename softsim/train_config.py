@@ -263,6 +263,39 @@ RANGES: dict[str, tuple[float, float]] = {
 """Least and greatest value of every number of a `TrainConfig`."""
 
 
+COUNTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    **dict.fromkeys(("network.window", "network.heads"), ("network.recurrence", ("transformer",))),
+    "network.opponent.width": ("network.opponent.model", ("embedding", "character")),
+    "network.opponent.label": ("network.opponent.model", ("type",)),
+    "reward.relatedness": ("reward.kind", ("kinship",)),
+    "reward.angle": ("reward.kind", ("svo",)),
+    **dict.fromkeys(
+        ("reward.self_interest", "reward.final_self_interest", "reward.rounds"), ("reward.kind", ("exchange",))
+    ),
+    **dict.fromkeys(("reward.envy", "reward.guilt", "reward.memory"), ("reward.kind", ("inequity",))),
+    "selection.fraction": ("selection.rule", ("truncation",)),
+    "selection.contestants": ("selection.rule", ("tournament",)),
+    "selection.intensity": ("selection.rule", ("proportional", "moran_birth_death", "moran_death_birth", "fermi")),
+    "selection.islands": ("selection.structure", ("islands",)),
+    "selection.radius": ("selection.diversity", ("sharing",)),
+    "selection.nearest": ("selection.diversity", ("novelty",)),
+    **dict.fromkeys(("selection.cells", "selection.actions"), ("selection.diversity", ("elites",))),
+    "selection.probes": ("selection.diversity", ("sharing", "novelty", "elites")),
+    **dict.fromkeys(
+        ("matchmaking.kin", "matchmaking.tags", "matchmaking.assortment"), ("matchmaking.rule", ("assortative",))
+    ),
+    "matchmaking.structure": ("matchmaking.rule", ("spatial",)),
+    **dict.fromkeys(("matchmaking.prefer", "matchmaking.power", "matchmaking.memory"), ("matchmaking.rule", ("pfsp",))),
+    "matchmaking.leave": ("matchmaking.rule", ("choice",)),
+    **{
+        f"curriculum.{field.name}": ("curriculum.kind", ("replay",))
+        for field in dataclasses.fields(CurriculumConfig)
+        if field.name != "kind"
+    },
+}
+"""For which values of another field each field counts."""
+
+
 def named(config: Any, prefix: str = "") -> dict[str, tuple[str, ...]]:
     """What each name of a config may be, from the types of its fields."""
     found = {}
@@ -285,7 +318,9 @@ def check_choice(choices: dict[str, tuple[str, ...]], field: str, value: str) ->
 
 
 def check_fields(config: TrainConfig) -> None:
-    def get(field: str) -> Any:
+    """Refuse what is no choice, out of range, or set where it does not count."""
+
+    def get(field: str, config: TrainConfig = config) -> Any:
         return functools.reduce(getattr, field.split("."), config)
 
     for field in CHOICES:
@@ -295,3 +330,10 @@ def check_fields(config: TrainConfig) -> None:
         if not low <= value <= high:
             allowed = f"at least {low}" if value < low and high == LARGE else f"a number from {low} to {high}"
             raise UserError(f"{field}: {value}; it must be {allowed}.")
+    usual = TrainConfig()
+    for field, (chooser, counting) in COUNTS.items():
+        if get(chooser) not in counting and get(field) != get(field, usual):
+            raise UserError(
+                f"{field}: {get(field)!r} counts where {chooser} is {' or '.join(map(repr, counting))}, and it is "
+                f"{get(chooser)!r}; {field} must be left at {get(field, usual)!r}."
+            )

@@ -425,7 +425,11 @@ def test_a_name_that_is_no_choice_is_refused_with_the_choices(arguments, said, c
         ),
         ("--network.opponent.model none", "network.opponent.condition: True, but the model is 'none'"),
         ("--learner q --network.opponent.model none", "network.opponent.condition: True, but the model is 'none'"),
-        ("--learner q --network.opponent.width 4", "network.opponent.width: 4; learner 'q' has no opponent model"),
+        (
+            "--learner q --network.opponent.model embedding",
+            "network.opponent.model: 'embedding'; learner 'q' has no opponent model",
+        ),
+        ("--network.opponent.width 4", "network.opponent.width: 4 counts where network.opponent.model is 'embedding'"),
         (
             "--num-members 1 --scripted --ppo.shaping advantage_alignment",
             "ppo.shaping: 'advantage_alignment' with one learner",

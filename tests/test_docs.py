@@ -62,6 +62,9 @@ def test_the_pages_on_validations_say_what_the_results_say(tmp_path, monkeypatch
         assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == text
         make_validations.draw(make_validations.PAGES[name][1], tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    for name, (_, draw_one) in make_validations.PICTURES.items():
+        draw_one(tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 def test_the_kept_results_are_of_full_size_and_hold(monkeypatch):

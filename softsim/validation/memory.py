@@ -102,7 +102,7 @@ def settings(network: NetworkConfig, num_steps: int) -> TrainConfig:
         num_steps=num_steps,
         num_rounds=CHUNK,
         rounds_per_chunk=CHUNK,
-        network=dataclasses.replace(network, hidden=32, memory=32, heads=1),
+        network=dataclasses.replace(network, hidden=32, memory=32),
         ppo=PPOConfig(num_epochs=2, num_minibatches=8),
         hyper=HyperConfig(learning_rate=LEARNING_RATE, gamma=0.0, entropy_weight=0.02),
     )
@@ -147,7 +147,7 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     longest = max(rounds)
     few = {} if small else {longest: 30}  # nothing could be learnt from more
     short, long = (10, PERIODS[10]) if small else (64, num_steps)
-    window = lambda length: NetworkConfig(recurrence="transformer", window=length)  # noqa: E731
+    window = lambda length: NetworkConfig(recurrence="transformer", window=length, heads=1)  # noqa: E731
     cases: dict[str, tuple[NetworkConfig, dict[int, int], int, bool]] = {
         "none": (NetworkConfig(recurrence="none"), rounds, 0, True),
         "gru": (NetworkConfig(recurrence="gru"), rounds, 10, False),

@@ -26,21 +26,34 @@ CHUNK = 250
 """Copies stepped in one call, so that each world is compiled once however many copies a test wants."""
 
 
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-"""A trace takes a few steps: it is compiled in half the time, and runs slowly."""
+def compiled(function=None, **kwargs):
+    """Compile a step for traces of a few steps: in half the time, and it runs slowly.
+
+    Keys are not checked for reuse at every call, which takes longer than the step; `test_every_game` checks them.
+    """
+    if function is None:
+        return functools.partial(compiled, **kwargs)
+    fast = jax.jit(function, compiler_options={"xla_backend_optimization_level": 0}, **kwargs)
+
+    @functools.wraps(function)
+    def call(*args):
+        with jax.debug_key_reuse(False):
+            return fast(*args)
+
+    return call
 
 
-@functools.partial(compiled, static_argnums=0)
+@compiled(static_argnums=0)
 def step_chunk(world, keys, params, state, action):
     return jax.vmap(world.step, in_axes=(0, None, 0, None))(keys, params, state, action)
 
 
-@functools.partial(compiled, static_argnums=0)
+@compiled(static_argnums=0)
 def step_one(world, key, params, state, action):
     return world.step(key, params, state, action)
 
 
-@functools.partial(compiled, static_argnums=0)
+@compiled(static_argnums=0)
 def reset_one(world, key, params):
     return world.reset(key, params)
 

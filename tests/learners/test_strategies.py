@@ -187,7 +187,7 @@ def test_a_bot_goes_to_what_it_wants_and_around_what_it_shuns():
 
 def test_the_conditional_bears_a_grudge_and_forgets():
     kind, harsh = strategies.always(2, 2, 0), strategies.always(2, 2, 1)
-    policy = bots.conditional(kind, harsh, lambda percept: percept.reward.astype(jnp.int32), patience=3)
+    policy = bots.conditional(kind, harsh, lambda _, percept: (percept.reward.astype(jnp.int32), ()), patience=3)
     carry, done = policy.start(), []
     for told in (0, 1, 0, 0, 0, 1, -1, 0):
         carry, output = policy.apply((), carry, dataclasses.replace(saw(0, 0), reward=jnp.float32(told)))

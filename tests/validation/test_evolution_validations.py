@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softsim.validation import kin_grid
+from softsim.validation import kin_grid, pbt
 from softsim.validation.registry import validate
 
 
@@ -13,8 +14,11 @@ from softsim.validation.registry import validate
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("pbt", {"two_pbt", "two_fixed", "ten_gain_over_random_search", "ten_gain_over_explore_only", "history_h0"}),
-        ("kin-grid", {"learned_switch", "learned_above", "evolved_switch", "evolved_below", "evolved_switch_ci95"}),
+        ("pbt", {"two_pbt", "two_fixed", "ten_gain_over_random_search", "ten_gain_over_explore_only", "two_pbt_h"}),
+        (
+            "kin-grid",
+            {"learned_switch", "learned_above", "evolved_switch", "evolved_below", "learned_switch_at_0.5"},
+        ),
     ],
 )
 def test_it_holds(name, told):
@@ -22,6 +26,21 @@ def test_it_holds(name, told):
     failed = {key: figure for key, figure in result["figures"].items() if not figure["passed"]}
     assert not failed
     assert told <= set(result["figures"])
+
+
+def test_histories_are_those_of_the_workers():
+    """Each gradient step is what its h says, and who copied goes on from where the other was."""
+    found = pbt.train(pbt.TWO["pbt"], 0.5, pbt.two_workers, jnp.arange(3))
+    before, after = found.weights[:, :, ::2], found.weights[:, :, 1::2]
+    np.testing.assert_allclose(after, before * (1 - 2 * pbt.RATE * found.h) ** pbt.STEPS, rtol=1e-4)
+    start, end = before[:, :, 1:], after[:, :, :-1]
+    kept = (start == end).all(-1)
+    copied = (start == end[:, ::-1]).all(-1)
+    assert (kept | copied).all()
+    assert (kept.sum(1) >= 1).all()
+    assert copied.any()
+    moved = (found.h[:, :, 1:] != found.h[:, :, :-1]).any(-1)
+    assert not (moved & kept & ~copied).any()
 
 
 def test_where_a_curve_rises_through_a_level():

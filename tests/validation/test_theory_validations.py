@@ -16,6 +16,8 @@ def test_repeated_games():
     assert abs(figures["rounds against closed form, greatest error of a payoff"]["measured"]) < 1e-10
     switches = figures["best response to TFT switches, 3 0 5 1"]["measured"]
     np.testing.assert_allclose(switches, [1 / 4, 2 / 3], atol=1e-9)
+    simulated = figures["ALLC ALLD TFT under rare mutations, N = 20, simulated, z"]
+    assert (simulated["target"], simulated["tolerance"]) == ([0.0, 0.0, 0.0], 4.0)
     assert 0 < figures["matches in the world, greatest |z| of a mean payoff"]["measured"] < 4
 
 
