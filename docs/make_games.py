@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from softsim.envs import MatrixGame, declare, names
+from softsim.envs import MatrixGame, declare, make, names
 from softsim.envs.describe import Table, equilibria, legend, payoffs, sections, summary
 from softsim.envs.registry import GAMES
+from softsim.partners import partners
 
 FOLDER = Path(__file__).parent / "games"
 ON_ONE_PAGE = "ordinal"
@@ -49,6 +50,7 @@ def page(name: str) -> str:
     game, facts = declare(name), summary(declare(name))
     fields = [["family", f"`{game.family}`"], ["dilemma", game.dilemma], ["agents", str(game.num_agents)]]
     fields += [["actions", ", ".join(f"`{action}`" for action in facts["actions"])]]
+    fields += [["scripted partners", ", ".join(f"`{partner}`" for partner in partners(*make([name])))]]
     parts = [f"# `{name}`", f"**{game.question}**", markdown([["", ""], *fields]), *about(name)]
     if isinstance(game, MatrixGame):
         parts += ["## Payoffs", markdown(payoffs(game)), stable(game)]

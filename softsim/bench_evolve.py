@@ -17,14 +17,13 @@ from softsim.train import Program
 from softsim.train_config import TrainConfig
 from softsim.types import Array, PyTree, UserError
 
-GAME = "prisoners_dilemma"
-
 SELECTIONS = 10
 """In one repeat."""
 
 
-def learners(num_populations: int, num_members: int, rule: Rule) -> RunConfig:
-    """Small learners of a repeated matrix game: two seats each, one match of 32 rounds a generation, and selection."""
+def learners(game: str, num_populations: int, num_members: int, rule: Rule) -> RunConfig:
+    """Small learners of a game, one episode of 32 steps a generation in as many environments as a population has
+    members, and selection."""
     train = TrainConfig(
         num_populations=num_populations,
         num_members=num_members,
@@ -35,11 +34,15 @@ def learners(num_populations: int, num_members: int, rule: Rule) -> RunConfig:
         ppo=PPOConfig(num_epochs=2, num_minibatches=1),
         selection=SelectionConfig(every=1, rule=rule, fraction=0.5),
     )
-    return RunConfig((GAME,), horizon=32, train=train)
+    return RunConfig((game,), horizon=32, train=train)
 
 
 def bench_evolve(
-    populations: Sequence[int] = (256, 1024, 4096), num_members: int = 4, rule: Rule = "truncation", repeats: int = 5
+    populations: Sequence[int] = (256, 1024, 4096),
+    num_members: int = 4,
+    rule: Rule = "truncation",
+    repeats: int = 5,
+    game: str = "prisoners_dilemma",
 ) -> list[Row]:
     """Measure selection as it is met in training: after every round, of all that a member is.
 
@@ -57,12 +60,12 @@ def bench_evolve(
         raise UserError("populations: none given; at least one number is needed.")
     if repeats < 1:
         raise UserError(f"repeats: {repeats}; it must be at least 1.")
-    return [measure(learners(number, num_members, rule).program(), repeats) for number in populations]
+    return [measure(game, learners(game, number, num_members, rule).program(), repeats) for number in populations]
 
 
-def measure(program: Program, repeats: int) -> Row:
+def measure(game: str, program: Program, repeats: int) -> Row:
     """Measure one size."""
-    row = bench_train(program, GAME, repeats)[0]
+    row = bench_train(program, game, repeats)[0]
     per_generation = row["rounds_per_s"] / row["env_steps_per_s"]
     seconds, compile_s = selections(program, repeats)
     rate = sorted(SELECTIONS / spent for spent in seconds)

@@ -108,7 +108,9 @@ class BenchTrain:
 
 @dataclasses.dataclass(frozen=True)
 class BenchEvolve:
-    """Time selection, and whole generations of small learners of a matrix game."""
+    """Time selection, and whole generations of small learners."""
+
+    game: str = "prisoners_dilemma"
 
     populations: tuple[int, ...] = (256, 1024, 4096)  # one row for each
     num_members: int = 4  # of each population
@@ -119,7 +121,7 @@ class BenchEvolve:
     def __call__(self) -> tuple[dict[str, Any], str]:
         from softsim import bench, bench_evolve
 
-        rows = bench_evolve.bench_evolve(self.populations, self.num_members, self.rule, self.repeats)
+        rows = bench_evolve.bench_evolve(self.populations, self.num_members, self.rule, self.repeats, self.game)
         return {"rows": rows}, bench.table(rows, bench_evolve.COLUMNS)
 
 

@@ -225,6 +225,22 @@ PRESETS: dict[str, RunConfig] = {
             ppo=PPOConfig(num_epochs=4, num_minibatches=1),
         ),
     ),
+    "storm": RunConfig(
+        game=("storm",),
+        horizon=32,
+        train=TrainConfig(
+            num_populations=64,
+            num_members=4,
+            num_envs=4,
+            num_steps=32,
+            num_rounds=300,
+            rounds_per_chunk=10,
+            network=NetworkConfig(hidden=16, memory=16),
+            hyper=HyperConfig(learning_rate=3e-3),
+            ppo=PPOConfig(num_epochs=2, num_minibatches=1),
+            selection=SelectionConfig(every=10, rule="tournament", fitness="payoff"),
+        ),
+    ),
     "five_games": RunConfig(
         game=FIVE_GAMES,
         horizon=128,

@@ -298,7 +298,7 @@ def test_partners_stay_until_one_walks_away():
     [
         (MatchmakingConfig("assortative"), "num_envs: 6 is not a multiple of the 4 members"),
         (MatchmakingConfig("spatial"), "num_envs: 6 is not a multiple of the 4 members"),
-        (MatchmakingConfig("choice"), "leave: 'left' is no event of this world; its events are cooperate, defect"),
+        (MatchmakingConfig("choice"), "leave: 'leave' is no event of this world; its events are cooperate, defect"),
     ],
 )
 def test_rules_that_cannot_seat(config, said):
@@ -435,6 +435,28 @@ def test_training_goes_on_where_it_stopped(rule, tmp_path):
         sitting, stays = last.company
         assert (np.bincount(np.asarray(sitting).reshape(-1)) == 8).all()
         assert stays.shape == (2, 6)
+
+
+@pytest.mark.slow
+def test_who_leaves_in_training_meets_others():
+    """Pairs among whom nobody chose to leave meet again, round after round; the others are mixed."""
+    config = dataclasses.replace(
+        CONFIG, num_populations=8, num_steps=2, rounds_per_chunk=1, matchmaking=MatchmakingConfig("choice")
+    )
+    program = assemble(config, *make(["optional_prisoners_dilemma"], horizon=1))
+    chunk, state = jax.jit(program.chunk), jax.jit(program.init)()
+    sitting, stays = np.asarray(state.company[0]), np.asarray(state.company[1])
+    kept, broken = 0, 0
+    for number in range(4):
+        state, metrics = chunk(state, program.situations)
+        now, still = map(np.asarray, state.company)
+        assert (now[stays] == sitting[stays]).all()
+        left = np.asarray(metrics["events"])[0, :, :, 2].sum(1)
+        assert ((left > 0) == ~still.all(1)).all()
+        kept, broken = kept + stays.sum(), broken + ((now != sitting).any(2) & ~stays).sum() * (number > 0)
+        sitting, stays = now, still
+    assert kept > 10
+    assert broken > 10
 
 
 @pytest.mark.slow

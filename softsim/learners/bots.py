@@ -7,6 +7,8 @@ bool; what items and events mean is given to it as arrays, never known here.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -79,6 +81,15 @@ def at_work(target: Cells) -> Cells:
     return lambda percept: somebody(percept) & (count(target(percept), AROUND) > 0)
 
 
+def headed(body: Body, choice: Array, knows: Array, wander: Array | int | None = None) -> Array:
+    """Logits [K] of one move, or, where it does not know better, of wandering, forward if nothing else is said."""
+    # Four in a hundred moves go elsewhere, so that a wall in the way holds nobody for long.
+    action = jnp.arange(body.num_actions)
+    there = jnp.where(action == choice, 5.0, 0.0)
+    anywhere = jnp.where(action == (body.moves[0] if wander is None else wander), 2.0, 0.0)
+    return jnp.where(action <= body.moves[3] + 2, jnp.where(knows, there, anywhere), DISLIKED)
+
+
 def walk(body: Body, wanted: Array) -> Array:
     """Logits [K] of walking to the nearest wanted cell, [rows, columns] bool, and wandering where there is none."""
     forward, backward, left, right = body.moves
@@ -93,11 +104,7 @@ def walk(body: Body, wanted: Array) -> Array:
     sideways = jnp.where(across > 0, right, left)
     straight = jnp.where(down > 0, backward, forward)
     choice = jnp.where(jnp.abs(across) > jnp.abs(down), sideways, straight)
-    # Four in a hundred moves go elsewhere, so that a wall in the way holds nobody for long.
-    action = jnp.arange(body.num_actions)
-    there = jnp.where(action == choice, 5.0, 0.0)
-    wander = jnp.where(action == forward, 2.0, 0.0)
-    return jnp.where(action <= right + 2, jnp.where(distance.min() < far, there, wander), DISLIKED)
+    return headed(body, choice, distance.min() < far)
 
 
 def shun(body: Body, choice: Array, shunned: Array) -> Array:
@@ -110,37 +117,149 @@ def shun(body: Body, choice: Array, shunned: Array) -> Array:
     return choice
 
 
-def forager(body: Body, wants: Cells, shots: Sequence[Shot] = (), shuns: Cells | None = None) -> Policy:
-    """Walk to the nearest cell that it wants, never onto one that it shuns, and fire a beam whose mark is in reach; of
-    several the last."""
+FAR = 10_000
+"""More than any way takes."""
+
+
+def flood(cost: Array, free: Array) -> Array:
+    """Least cost of a goal plus the steps to it through free cells, from each cell; at least `FAR` where none leads.
+
+    Args:
+        cost: [rows, columns] int32 of each goal, `FAR` elsewhere; free: [rows, columns] bool. Goals need not be free.
+    """
+
+    def spread(_: Array, least: Array) -> Array:
+        framed = jnp.pad(least, 1, constant_values=FAR)
+        near = [framed[1 + r :, 1 + c :][: least.shape[0], : least.shape[1]] for r, c in AROUND[1:]]
+        return jnp.where(free, jnp.minimum(least, 1 + functools.reduce(jnp.minimum, near)), least)
+
+    # Ways with many bends are longer than that, and not found.
+    return jax.lax.fori_loop(0, sum(cost.shape), spread, cost)
+
+
+def to(cells: Array) -> Array:
+    """Costs [rows, columns] int32 of goals that are all worth the same, [rows, columns] bool."""
+    return jnp.where(cells, 0, FAR).astype(jnp.int32)
+
+
+def approach(body: Body, cost: Array, free: Array, faces: Array | bool) -> Array:
+    """Logits [K] of going the way of `flood`, and wandering where there is none, turning where something is ahead.
+
+    Beside a goal it steps there; or, if it `faces` goals, all or some, [rows, columns] bool, turns to it and waits.
+    """
+    forward, backward, left, right = body.moves
+    cost = cost.at[body.place].set(FAR)
+    row, column = body.place[0] + 1, body.place[1] + 1
+    ways = [(row + r, column + c) for r, c in AROUND[1:]]
+    ahead = jnp.stack([jnp.pad(flood(cost, free), 1, constant_values=FAR)[way] for way in ways])
+    goals = jnp.where(faces, cost, -1)
+    goals = jnp.stack([jnp.pad(goals, 1, constant_values=-1)[way] for way in ways])
+    best = jnp.argmin(ahead)
+    beside = goals[best] == ahead[best]
+    steps, turns = jnp.array([forward, backward, left, right]), jnp.array([0, right + 2, right + 1, right + 2])
+    choice = jnp.where(beside, turns[best], steps[best])
+    wander = jnp.where(jnp.pad(free, 1)[ways[0]], forward, right + 2)
+    return headed(body, choice, ahead[best] < FAR, wander)
+
+
+def fire(body: Body, choice: Array, shot: Shot, percept: Percept, mark: Array) -> Array:
+    """Change logits [K] to firing where a mark, [rows, columns] bool, is in reach and the beam can fire."""
+    fires = (mark & shot.reach).any() & percept.action_mask[shot.action]
+    return jnp.where(fires, SURE * jnp.eye(body.num_actions, dtype=jnp.float32)[shot.action], choice)
+
+
+def bot(body: Body, way: Callable[[Percept], Array], shots: Sequence[Shot] = ()) -> Policy:
+    """Go as `way` says, (percept) -> logits [K], and fire a beam whose mark is in reach; of several the last."""
 
     def logits(percept: Percept) -> Array:
-        choice = walk(body, wants(percept))
-        choice = choice if shuns is None else shun(body, choice, shuns(percept))
+        choice = way(percept)
         for shot in shots:
-            fires = (shot.at(percept) & shot.reach).any() & percept.action_mask[shot.action]
-            fire = SURE * jnp.eye(body.num_actions, dtype=jnp.float32)[shot.action]
-            choice = jnp.where(fires, fire, choice)
+            choice = fire(body, choice, shot, percept, shot.at(percept))
         return choice
 
     return scripted(body.num_actions, body.num_agents, logits)
 
 
-def conditional(kind: Policy, harsh: Policy, verdict: Callable[[Percept], Array], patience: int) -> Policy:
+def forager(body: Body, wants: Cells, shots: Sequence[Shot] = (), shuns: Cells | None = None) -> Policy:
+    """Walk to the nearest cell that it wants, never onto one that it shuns, and fire as a `bot` does."""
+
+    def way(percept: Percept) -> Array:
+        choice = walk(body, wants(percept))
+        return choice if shuns is None else shun(body, choice, shuns(percept))
+
+    return bot(body, way, shots)
+
+
+def episodic(
+    blank: PyTree, note: Callable[[PyTree, Percept], PyTree], act: Callable[[PyTree, Percept], Output]
+) -> Policy:
+    """Make a policy without weights that acts on what it has noted since the episode began.
+
+    Args:
+        blank: memory when an episode begins; note: (memory, percept) -> memory; act: (new memory, percept) -> output.
+    """
+
+    def apply(params: PyTree, memory: PyTree, percept: Percept) -> tuple[PyTree, Output]:
+        kept = jax.tree.map(lambda new, old: jnp.where(percept.first, new, old), blank, memory)
+        memory = note(kept, percept)
+        return memory, act(memory, percept)
+
+    return Policy(init=lambda key: (), start=lambda: jax.tree.map(jnp.asarray, blank), apply=apply)
+
+
+Told = tuple[Array, PyTree]
+"""[] int32, 1 where one is wronged, -1 where reconciled, else 0; and what is noted for the next verdict."""
+
+
+def conditional(
+    kind: Policy, harsh: Policy, verdict: Callable[[PyTree, Percept], Told], patience: int, blank: PyTree = ()
+) -> Policy:
     """Act as `kind`, and for `patience` steps after being wronged as `harsh`; both without memory.
 
     Args:
-        verdict: (percept) -> [] int32, 1 where it is wronged, -1 where it is reconciled, else 0.
+        verdict: (what it noted last, percept) -> (verdict, note); blank: the note when an episode begins.
     """
 
-    def apply(params: PyTree, carry: Array, percept: Percept) -> tuple[Array, Output]:
-        left = jnp.where(percept.first, 0, jnp.maximum(carry - 1, 0))
-        told = verdict(percept)
-        left = jnp.where(told > 0, patience, jnp.where(told < 0, 0, left)).astype(jnp.int32)
-        outputs = (policy.apply((), (), percept)[1] for policy in (kind, harsh))
-        return left, jax.tree.map(lambda mild, hard: jnp.where(left > 0, hard, mild), *outputs)
+    def judge(memory: tuple[Array, PyTree], percept: Percept) -> tuple[Array, PyTree]:
+        told, noted = verdict(memory[1], percept)
+        left = jnp.where(told > 0, patience, jnp.where(told < 0, 0, jnp.maximum(memory[0] - 1, 0)))
+        return left.astype(jnp.int32), noted
 
-    return Policy(init=lambda key: (), start=lambda: jnp.int32(0), apply=apply)
+    def act(memory: tuple[Array, PyTree], percept: Percept) -> Output:
+        outputs = (policy.apply((), (), percept)[1] for policy in (kind, harsh))
+        return jax.tree.map(lambda mild, hard: jnp.where(memory[0] > 0, hard, mild), *outputs)
+
+    return episodic((jnp.int32(0), blank), judge, act)
+
+
+def avenger(
+    body: Body, kind: Policy, zap: Shot, struck: Callable[[Percept], Array], suspects: Callable[[Percept], Array]
+) -> Policy:
+    """Act as `kind`, and fire at those who have struck it in this episode, if agents can be told apart.
+
+    Args:
+        zap: how to fire, at nobody of itself; struck: (percept) -> [] bool, whether it suffers from a blow.
+        suspects: (percept) -> [rows, columns] bool, those who may have struck it if it was just struck.
+    """
+    identity = jnp.arange(1, body.num_agents, dtype=jnp.int32)[None, None]
+
+    def who(percept: Percept) -> Array:
+        """[rows, columns, A - 1] bool by relative slot."""
+        symbol = percept.observation.window[..., 1].astype(jnp.int32)
+        return ((symbol - OTHERS) // 4)[..., None] == identity
+
+    def note(memory: tuple[Array, Array], percept: Percept) -> tuple[Array, Array]:
+        grudge, suffered = memory
+        suffers = struck(percept)
+        culprit = (who(percept) & suspects(percept)[..., None]).any((0, 1))
+        return grudge | (culprit & suffers & ~suffered), suffers
+
+    def act(memory: tuple[Array, Array], percept: Percept) -> Output:
+        output = kind.apply((), (), percept)[1]
+        marked = (who(percept) & memory[0][None, None]).any(-1)
+        return dataclasses.replace(output, logits=fire(body, output.logits, zap, percept, marked))
+
+    return episodic((jnp.zeros(body.num_agents - 1, bool), jnp.bool_(False)), note, act)
 
 
 def coin_seeker(greedy: bool) -> Policy:

@@ -29,7 +29,7 @@ class MatchmakingConfig:
     prefer: Literal["hard", "even"] = "even"  # pfsp: partners that one loses to, or wins against as often as not
     power: float = 1.0  # pfsp: of the preference
     memory: float = 0.9  # pfsp: weight of the past in the table of who beats whom
-    leave: str = "left"  # choice: event that breaks a table up
+    leave: str = "leave"  # choice: event that breaks a table up
 
 
 class Matchmaker(NamedTuple):

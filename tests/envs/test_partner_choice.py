@@ -57,7 +57,7 @@ def test_a_gift_goes_ahead_and_to_the_sides(heading, reaches):
 
 def test_who_leaves_is_away_for_twenty_steps_and_earns_nothing():
     play = rooms().step("leave")
-    assert play.count("left") == [1] + [0] * 7
+    assert play.count("leave") == [1] + [0] * 7
     for _ in range(20):
         assert play.away() == [True] + [False] * 7
         assert play.can(0) == [True] + [False] * 8

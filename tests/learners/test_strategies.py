@@ -65,7 +65,7 @@ def test_partners_exist_only_where_they_have_a_place():
     world, params = make(["public_good_5"])
     with pytest.raises(UserError, match="allowed are random, cooperate, defect, tit_for_tat"):
         partner("grim", world, params)
-    world, params = make(["coop_mining"])
+    world, params = make(["lewis_signalling"])
     with pytest.raises(UserError, match="'cooperator' does not exist in this world; allowed are random, greedy"):
         partner("cooperator", world, params)
 
@@ -92,7 +92,7 @@ def test_numbers_of_partners_are_checked(name):
         (("commons_harvest_open", "clean_up", "coins"), ["cooperator", "defector", "conditional", "punisher"]),
         (("coins",), ["cooperator", "defector", "conditional"]),
         (("chicken_in_the_matrix_arena",), ["cooperator", "defector", "conditional"]),
-        (("bach_or_stravinsky_in_the_matrix_repeated",), []),
+        (("bach_or_stravinsky_in_the_matrix_repeated",), ["pure_1", "pure_2"]),
         (("coins", "chicken_in_the_matrix_repeated"), []),  # in the one nobody could meet anybody
     ],
 )

@@ -1,11 +1,16 @@
 """Repeated 2x2 and n-player games by name, with the field's usual numbers.
 
 Prisoner's dilemma: Axelrod 1984 (3, 0, 5, 1). Donation: b - c, -c, b, 0 (Nowak 2006, Science 314:1560), with b = 4 and
-c = 1. Chicken and stag hunt: the matrices of Melting Pot 2.0's "in the matrix" family (Agapiou et al. 2022). Public
-good and volunteer's dilemma: `softsim.envs.matrix` states the payoffs. Horizons and tremble are ours, and are params.
+c = 1. Optional: who leaves takes an outside option that pays both more than mutual defection and less than mutual
+cooperation (Orbell and Dawes 1993, Am. Sociol. Rev. 58:787; Batali and Kitcher 1995, J. Theor. Biol. 175:161); the
+numbers are ours. Chicken and stag hunt: the matrices of Melting Pot 2.0's "in the matrix" family (Agapiou et al. 2022).
+Public good and volunteer's dilemma: `softsim.envs.matrix` states the payoffs. Horizons and tremble are ours, and are
+params.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from softsim.envs.matrix import MatrixGame, public_good, two_by_two, volunteer
 
@@ -25,6 +30,17 @@ def donation() -> MatrixGame:
         two_by_two(3.0, -1.0, 4.0, 0.0),
         question="Will anybody pay 1 so that somebody else gets 4?",
         dilemma="prisoner's dilemma",
+    )
+
+
+def optional_prisoners_dilemma() -> MatrixGame:
+    row = np.array([[3.0, 0.0, 2.0], [5.0, 1.0, 2.0], [2.0, 2.0, 2.0]], np.float32)
+    return MatrixGame(
+        "optional_prisoners_dilemma",
+        np.stack([row, row.T]),
+        action_names=("cooperate", "defect", "leave"),
+        question="Does walking away from those who defect keep cooperation alive?",
+        dilemma="prisoner's dilemma with an outside option",
     )
 
 
@@ -75,5 +91,14 @@ def volunteers_dilemma_5() -> MatrixGame:
 
 GAMES = {
     game.__name__: game
-    for game in (prisoners_dilemma, donation, chicken, stag_hunt, harmony, public_good_5, volunteers_dilemma_5)
+    for game in (
+        prisoners_dilemma,
+        donation,
+        optional_prisoners_dilemma,
+        chicken,
+        stag_hunt,
+        harmony,
+        public_good_5,
+        volunteers_dilemma_5,
+    )
 }

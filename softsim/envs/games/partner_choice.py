@@ -41,7 +41,7 @@ def prisoners_dilemma_in_rooms() -> Game:
         question="Does it keep cooperation alive that one can walk away from who does not return it?",
         dilemma="prisoner's dilemma with an exit",
         map=MAP,
-        rules=(Rule(on=Act("leave"), exile=AWAY, event="left"),),
+        rules=(Rule(on=Act("leave"), exile=AWAY, event="leave"),),
         beams=(
             Beam("gift", length=1, half_width=1, strikes_agents=True, reward=-COST, fine=BENEFIT, event="gave"),
             Beam("leave", length=0, half_width=0),
