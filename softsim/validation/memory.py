@@ -120,7 +120,7 @@ def found(network: NetworkConfig, num_steps: int) -> School:
     founders = jax.jit(program.init)()
     lowered = jax.jit(program.chunk).lower(founders, program.situations)
     # It runs as fast as with all optimisations, most of its time in matrix products, and compiles in two thirds.
-    return School(founders, lowered.compile(compiler_options={"xla_backend_optimization_level": 1}))
+    return School(founders, lowered.compile(compiler_options={"xla_backend_optimization_level": "1"}))
 
 
 def learn(school: School, rounds: dict[int, int]) -> dict[int, tuple[np.ndarray, float]]:

@@ -9,11 +9,14 @@ copies' hyperparameters are perturbed. Every arm takes as many gradient steps wi
   one coordinate where it was, so the score is 0.39 plus nothing. Perturbation adds a normal step within 0 to 1
   (`heredity.mutate`); in the published toy it is 0 that must be left, which no factor can do.
 - *Ten workers*, each h drawn log-uniformly from 0.01 to 1, against as many that keep what they drew (random search),
-  that copy without perturbing, and that perturb without copying. Perturbation multiplies (`population.mutate`).
+  that copy without perturbing, and that perturb without copying. Perturbation multiplies, as part of `select`, or of
+  those who do not copy by the same `population.mutate`.
 
 Claims are about the mean over seeds of the best worker's score in the end, by the lower ends of 95 % intervals; arms
-share their founders, and gains are paired by seed. `history` is h of the best of ten workers, generation by generation,
-on average. Seeds are 0, 1, 2 and so on, folded into the key of 1711.
+share their founders, and gains are paired by seed. For the published picture `two_ARM_weights` are where each of two
+workers was before and after the steps of each generation, with seed 0, and `two_ARM_h` its h in each: [worker, time,
+coordinate]. `history` is h of the best of ten workers, generation by generation, on average. Seeds are 0, 1, 2 and so
+on, folded into the key of 1711.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,37 +57,40 @@ class Arm(NamedTuple):
     """A way to use the budget."""
 
     exploits: bool  # the worse half, or quarter, become copies
-    explores: Callable[[Array, Hyper, Array], Hyper] | None  # (key, h, mutants [P]) -> h
+    mutation: float = 0.0  # relative step of what they copied
+    explores: Callable[[Array, Hyper, Array], Hyper] | None = None  # (key, h, who is perturbed [P]) -> h
+
+
+class Found(NamedTuple):
+    """What came of an arm, with Z seeds."""
+
+    best: Any  # [Z] float64   the best worker's final score
+    best_h: Any  # [Z, GENERATIONS, 2] float64   the best worker's h
+    weights: Any  # [Z, P, 2 GENERATIONS, 2] float64   before and after the steps of each
+    h: Any  # [Z, P, GENERATIONS, 2] float64
 
 
 def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
     seeds = jnp.arange(200 if small else 2000)
-    pair = {name: train(arm, 0.5, two_workers, seeds) for name, arm in arms(by_normal_step, "fixed").items()}
-    ten = {name: train(arm, 0.25, ten_workers, seeds) for name, arm in arms(by_factor, "random_search").items()}
+    pair = {name: train(arm, 0.5, two_workers, seeds) for name, arm in TWO.items()}
+    ten = {name: train(arm, 0.25, ten_workers, seeds) for name, arm in TEN.items()}
     figures = {
-        "two_pbt": at_least(interval(pair["pbt"][0])[0], 0.9 * TOP),
-        "two_fixed": within(pair["fixed"][0].mean(), unmoved(), 1e-5),
+        "two_pbt": at_least(interval(pair["pbt"].best)[0], 0.9 * TOP),
+        "two_fixed": within(pair["fixed"].best.mean(), unmoved(), 1e-5),
     }
     for workers, found in (("two", pair), ("ten", ten)):
-        means = {name: score.mean() for name, (score, _) in found.items()}
+        means = {name: each.best.mean() for name, each in found.items()}
         say(f"{workers} workers: " + ", ".join(f"{name} {mean:.4f}" for name, mean in means.items()))
         figures |= {f"{workers}_{name}_mean": as_found(mean) for name, mean in means.items()}
         for name in list(found)[1:]:
-            low, high = interval(found["pbt"][0] - found[name][0])
+            low, high = interval(found["pbt"].best - found[name].best)
             figures[f"{workers}_gain_over_{name}"] = at_least(low, 0.0)
             figures[f"{workers}_gain_over_{name}_ci95"] = as_found([low, high])
-    history = ten["pbt"][1].mean(0).round(3)
+    for name, each in pair.items():
+        figures[f"two_{name}_weights"] = as_found(each.weights[0].round(4))
+        figures[f"two_{name}_h"] = as_found(each.h[0].round(4))
+    history = ten["pbt"].best_h.mean(0).round(3)
     return figures | {f"history_h{i}": as_found(history[:, i]) for i in range(2)}
-
-
-def arms(explore: Callable[[Array, Hyper, Array], Hyper], neither: str) -> dict[str, Arm]:
-    """Both halves of population based training, each alone, and neither."""
-    return {
-        "pbt": Arm(True, explore),
-        "exploit_only": Arm(True, None),
-        "explore_only": Arm(False, explore),
-        neither: Arm(False, None),
-    }
 
 
 def by_factor(key: Array, hyper: Hyper, mutants: Array) -> Hyper:
@@ -93,6 +99,21 @@ def by_factor(key: Array, hyper: Hyper, mutants: Array) -> Hyper:
 
 def by_normal_step(key: Array, hyper: Hyper, mutants: Array) -> Hyper:
     return heredity.mutate(key, STEP, hyper, mutants, RANGES)
+
+
+TWO = {
+    "pbt": Arm(True, explores=by_normal_step),
+    "exploit_only": Arm(True),
+    "explore_only": Arm(False, explores=by_normal_step),
+    "fixed": Arm(False),
+}
+TEN = {
+    "pbt": Arm(True, mutation=FACTOR),
+    "exploit_only": Arm(True),
+    "explore_only": Arm(False, explores=by_factor),
+    "random_search": Arm(False),
+}
+"""Both halves of population based training, each alone, and neither."""
 
 
 def two_workers(key: Array) -> Hyper:
@@ -120,17 +141,13 @@ def unmoved() -> float:
     return TOP - START**2 * (1.0 + (1.0 - 2.0 * RATE) ** (2 * STEPS * GENERATIONS))
 
 
-def train(arm: Arm, fraction: float, founders: Callable[[Array], Hyper], seeds: Array) -> tuple[np.ndarray, np.ndarray]:
-    """Run one arm on all seeds, [Z] int32.
-
-    Returns:
-        [Z] the best worker's final score, and [Z, GENERATIONS, 2] its h at that time.
-    """
-    best, history = jax.jit(jax.vmap(functools.partial(_train, arm, fraction, founders)))(seeds)
-    return np.asarray(best, np.float64), np.asarray(history, np.float64)
+def train(arm: Arm, fraction: float, founders: Callable[[Array], Hyper], seeds: Array) -> Found:
+    """Run one arm on all seeds, [Z] int32."""
+    found = jax.jit(jax.vmap(functools.partial(_train, arm, fraction, founders)))(seeds)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), found)
 
 
-def _train(arm: Arm, fraction: float, founders: Callable[[Array], Hyper], seed: Array) -> tuple[Array, Array]:
+def _train(arm: Arm, fraction: float, founders: Callable[[Array], Hyper], seed: Array) -> Found:
     key_found, key_train = jax.random.split(jax.random.fold_in(jax.random.key(SEED), seed))
     hyper = founders(key_found)
     member = jnp.arange(hyper["h0"].shape[0], dtype=jnp.int32)
@@ -142,26 +159,27 @@ def _train(arm: Arm, fraction: float, founders: Callable[[Array], Hyper], seed: 
         lineage=Lineage(member, member, jnp.zeros_like(member)),
     )
     everyone = jnp.ones(member.shape, bool)
-    copies = Selection(jnp.float32(0.0), jnp.float32(0.0), jnp.float32(0.0))  # as they are
+    numbers = Selection(jnp.float32(arm.mutation), jnp.float32(0.0), jnp.float32(0.0))
 
     def climb(_: int, people: Population) -> Population:
         slope = jax.vmap(jax.grad(surrogate))(people.mind, people.hyper)
         return dataclasses.replace(people, mind=people.mind + RATE * slope)
 
-    def generation(people: Population, number: Array) -> tuple[Population, Array]:
+    def generation(people: Population, number: Array) -> tuple[Population, tuple[Array, Array, Array]]:
         key_select, key_explore = jax.random.split(jax.random.fold_in(key_train, number))
+        before, h = people.mind, jnp.stack([people.hyper["h0"], people.hyper["h1"]], 1)
         people = jax.lax.fori_loop(0, STEPS, climb, people)
-        people = population.remember_fitness(copies, people, score(people.mind))
-        best = jnp.argmax(people.fitness)
-        told = jnp.stack([people.hyper["h0"][best], people.hyper["h1"][best]])
+        people = population.remember_fitness(numbers, people, score(people.mind))
+        told = h[jnp.argmax(people.fitness)], jnp.stack([before, people.mind], 1), h
         mutants = everyone
         if arm.exploits:
             near = well_mixed(member.shape[0])
-            people = population.select(key_select, truncation(fraction), near, copies, people, jnp.int32(1))
+            people = population.select(key_select, truncation(fraction), near, numbers, people, jnp.int32(1))
             mutants = people.lineage.parent != member
         if arm.explores is not None:
             people = dataclasses.replace(people, hyper=arm.explores(key_explore, people.hyper, mutants))
         return people, told
 
-    people, history = jax.lax.scan(generation, people, jnp.arange(GENERATIONS))
-    return people.fitness.max(), history
+    people, (best_h, *histories) = jax.lax.scan(generation, people, jnp.arange(GENERATIONS))
+    weights, h = (jnp.swapaxes(each, 0, 1).reshape(len(member), -1, 2) for each in histories)
+    return Found(people.fitness.max(), best_h, weights, h)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from softsim.types import UserError
 
 MINDS = (
@@ -74,6 +76,8 @@ def explain(result: dict[str, Any]) -> str:
     from softsim.report import format_table
 
     def show(value: Any) -> str:
+        if isinstance(value, list) and np.ndim(value) > 2:  # a history: the JSON has it
+            return " x ".join(map(str, np.shape(value))) + " numbers"
         if isinstance(value, list):
             return " ".join(show(each) for each in value)
         return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)

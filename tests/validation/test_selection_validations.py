@@ -105,7 +105,7 @@ def test_groups_respond_to_what_is_given_and_at_what_cost():
         (member % 2, islands(five_rules.GROUPS, five_rules.GROUP, include_self=True), (-1 - 1 / 49, -1 - 1.5 / 49)),
         (member // five_rules.GROUP % 2, well_mixed(five_rules.MEMBERS, include_self=True), (0.0, 0.5)),
     ):
-        keys = jax.random.split(jax.random.key(0), 20)
+        keys = jax.random.split(jax.random.key(0), 200)
         respond = jax.jit(jax.vmap(groups.respond, in_axes=(0, None, None, None)))
         child, response = respond(keys, kind, groups.earned(kind), place)
         assert abs(float(child.mean()) - 0.5) < 0.01
