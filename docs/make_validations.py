@@ -33,18 +33,20 @@ DIFFERS = {
         "`type-inference`: 29.25 has been given as the best that a player can get who sees the clock and remembers "
         "nothing else. Dynamic programming says 30: its own last move serves as a note to itself. Learners stop at or "
         "between the two.",
-        "`shaping-ipd`: Foerster et al. 2018 report -1.06 (0.19) for LOLA, with other rates and lookahead; ours get "
+        "`shaping-ipd`: naive learners, LOLA, aligned advantages and the static shaper are exact and without samples "
+        "here, and so no learners for `softsim train`; what they share with its PPO is how advantages are aligned. "
+        "Foerster et al. 2018 report -1.06 (0.19) for LOLA, with other rates and lookahead; ours get "
         "a little more. The shaper that remembers, after M-FOS, gets about what is published, but from pupils whose "
         "naive steps are too small to answer it well, so that they get less than -2, which good learners never would.",
-        "`coin-game`: learners with aligned advantages take their own coins nearly always, but fewer coins than plain "
+        "`coin-game`: published figures for greedy and cooperative bots differ from the chains' in the third digit. "
+        "Learners with aligned advantages take their own coins nearly always, but fewer coins than plain "
         "learners do, and get about half (two coins) or three quarters (one coin) of what cooperators get. The budget "
         "here is minutes; the published runs are far longer.",
         "`mixed-pool`: Weis et al. 2026 was replicated without its hyperparameters and payoffs. The contrast is there "
         "in every seed, but cooperation is partial and differs between seeds, and it went away with most other "
         "settings that were tried; they are listed below the method.",
         "`memory`: gated recurrent units hold the cue for 10 steps and, in this budget, not for 50. Claims are about "
-        "the median of four learners: one transformer found nothing at lags of 50 and 200 each, and one linear "
-        "recurrence at 200.",
+        "the median of four learners: one of four transformers found nothing at lags of 50 and 200 each.",
     ),
     "selection": (
         "`nowak-may`: at b = 1.75 exactly, seven cooperating neighbours at 1 equal four at b, so what happens depends "
@@ -108,11 +110,12 @@ def page(about: str) -> str:
     ]
     parts = [
         f"# {title}",
-        "Experiments whose answers are known on paper or from the literature, run by the code that users run. "
+        "Experiments whose answers are known on paper or from the literature, with this library's own learners, worlds "
+        "and rules of selection. "
         "`softsim validate NAME` repeats one with the same seeds, `softsim validate --list` names them, and "
         "`python docs/make_validations.py` makes this page from what `docs/validations` holds. "
-        f"Of {claims} claims here, {claims - missed} held. Seconds are those of two CPU cores that did other work as "
-        "well, compilation included.",
+        f"Of {claims} claims here, {claims - missed} held. Seconds are those of two CPU cores, some of which did "
+        "other work as well, compilation included.",
         markdown([["validation", "shows", "holds", "seconds"], *overview]),
         f"![Distance of each measurement from its target, in tolerances]({about}.png)",
         "## Where it differs from the literature",

@@ -50,6 +50,7 @@ def mixed():
     return bench.bench_env(["chicken", "stag_hunt"], 3, mixed=True, num_steps=2, repeats=2)
 
 
+@pytest.mark.slow
 def test_each_game_alone_has_a_row():
     rows = bench.bench_env(["prisoners_dilemma", "public_good_5"], 4, num_steps=3, repeats=3)
     assert [row["game"] for row in rows] == ["prisoners_dilemma", "public_good_5"]

@@ -154,7 +154,7 @@ def test_games_reads_as_a_table(capsys):
     assert all(f"{declare(name).dilemma}: {declare(name).question}" in words for name in named)
 
 
-@pytest.mark.parametrize(("family", "count"), [("ordinal", 144), ("territory", 3), ("matrix", 7)])
+@pytest.mark.parametrize(("family", "count"), [("ordinal", 144), ("territory", 3), ("matrix", 8)])
 def test_games_lists_a_family(family, count, capsys):
     main(["games", family])
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]

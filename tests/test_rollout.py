@@ -368,6 +368,7 @@ def test_running_frequency_of_a_constant_player():
     assert (score.count == 17).all()
 
 
+@pytest.mark.slow
 def test_tit_for_tat_plays_what_the_other_played():
     world, params = make(["prisoners_dilemma"], horizon=5)
     num_envs = 8
@@ -445,6 +446,7 @@ def test_a_population_alone_equals_itself_in_the_crowd():
     assert min(moved) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_population_that_exists_draws_the_same_weights_in_any_number():
     _, state, _ = crowd()
     few = compiled(crowd_of(6).init)()
@@ -535,6 +537,7 @@ def test_blocks_of_environments_advance_as_all_together(block, parts, monkeypatc
     jax.tree.map(np.testing.assert_array_equal, together, advance())
 
 
+@pytest.mark.slow
 def test_episodes_that_are_over_begin_anew_whatever_their_number(monkeypatch):
     """One, some or all of them, three at a time; the others go on as if nobody had been reset."""
     world, situations = make(["coins", "coins_classic"])

@@ -80,7 +80,7 @@ class Mind(nn.Module):
         nn.share_scope(self, self.remember)  # its weights have the names that they have by themselves
         self.policy = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01), dtype=kind)
         self.value = nn.Dense(1, kernel_init=orthogonal(1.0), dtype=kind)
-        width = max(config.hidden // 2, 1)  # twice as wide, models of others cost 17 % of a round instead of 8
+        width = max(config.hidden // 2, 1)  # twice as wide, models of others cost twice as much
         self.opponent = OpponentModel(
             config.opponent, self.target, self.num_actions, self.num_others, width, config.memory, kind
         )

@@ -117,6 +117,7 @@ def test_rewards_are_shared_as_asked():
     assert seen.reward.tolist() == [-0.5 - 5 / 4, -0.5 - 5]
 
 
+@pytest.mark.slow
 def test_both_versions_are_stepped_side_by_side_as_alone():
     params = [coin_params(bool(i % 2), horizon=5 + i) for i in range(8)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)

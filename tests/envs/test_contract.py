@@ -24,9 +24,9 @@ BATCH = 64
 GRIDS = ["commons_harvest_open", "commons_harvest_closed", "commons_harvest_partnership", "clean_up", "coins"]
 RICH = ["externality_mushrooms", "territory_rooms", "storm", "daycare", "predator_prey_open"]
 MATRICES = [name for name in names() if not isinstance(declare(name), Game)]
-PAIRS = [name for name in MATRICES if declare(name).num_agents == 2]
-CROWDS = [name for name in MATRICES if name not in PAIRS]
-SOME = [*GRIDS, *PAIRS[:4], "ordinal_pd_ch", *CROWDS]
+PAIRS = [name for name in MATRICES if np.shape(declare(name).payoff) == (2, 2, 2)]
+CROWDS = [name for name in MATRICES if declare(name).num_agents > 2]
+SOME = [*GRIDS, *PAIRS[:4], "ordinal_pd_ch", "optional_prisoners_dilemma", *CROWDS]
 TOGETHER = {"grids": GRIDS, "rich": RICH, "pairs": PAIRS[:8], "crowds": CROWDS}
 KINDS = [pytest.param(kind, marks=pytest.mark.slow) if kind == "rich" else kind for kind in TOGETHER]
 
@@ -249,7 +249,7 @@ def test_step_traces_once_whatever_the_numbers(name):
 EVERY_ROW = [pytest.param(kind, 1, marks=pytest.mark.slow) for kind in TOGETHER]
 
 
-@pytest.mark.parametrize(("kind", "every"), [*((kind, 7) for kind in TOGETHER if kind != "rich"), *EVERY_ROW])
+@pytest.mark.parametrize(("kind", "every"), [("pairs", 7), ("crowds", 7), *EVERY_ROW])
 def test_a_batch_of_different_situations_equals_each_alone(kind, every):
     """A normal run compares each seventh row, which are of all games; a slow one all of them."""
     world, params = situations(kind)

@@ -440,6 +440,7 @@ def play_all(situations: int, steps: int, batch: int):
     assert run._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_breaking_a_rule_is_noticed():
     """Each of the rules above, broken on purpose in a step that is fine."""
     reset, step = (jax.jit(each, compiler_options=QUICK) for each in (WORLD.reset, WORLD.step))

@@ -651,6 +651,7 @@ def contested(world, state, action, agent_mask) -> np.ndarray:
 # ---- Directions do not matter ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rotating_the_map_rotates_what_happens():
     """By a quarter turn, in a world that leaves nothing to chance but who wins a contest."""
     court = Game(
@@ -773,7 +774,7 @@ def plain():
     return history(PLAIN, count=128, steps=20, most=NUM_MOVES)
 
 
-@pytest.mark.parametrize("idle", few(IDLE, 3))
+@pytest.mark.parametrize("idle", few(IDLE, 2))
 def test_a_phase_at_strength_zero_is_no_phase(idle):
     """Bit for bit."""
     phases, fields = IDLE[idle]

@@ -66,6 +66,7 @@ def test_the_value_sees_the_others_and_the_policy_does_not():
     np.testing.assert_array_equal(alone.value, 0.0)
 
 
+@pytest.mark.slow
 def test_a_sequence_is_judged_as_its_steps_are():
     _, central = policies()
     params, mine = central.init(jax.random.key(0)), percepts(0)

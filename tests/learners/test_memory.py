@@ -19,9 +19,9 @@ from softsim.learners.transformer import Gate
 from softsim.types import Timestep
 
 HIDDEN, T = 5, 12
-SMALL = NetworkConfig(hidden=HIDDEN, memory=6, heads=2)
+SMALL = NetworkConfig(hidden=HIDDEN, memory=6)
 GRU, LINEAR, NONE = (dataclasses.replace(SMALL, recurrence=name) for name in ("gru", "linear", "none"))
-WINDOWS = [dataclasses.replace(SMALL, recurrence="transformer", window=window) for window in (1, 5, 20)]
+WINDOWS = [dataclasses.replace(SMALL, recurrence="transformer", window=window, heads=2) for window in (1, 5, 20)]
 LASTING = [dataclasses.replace(config, episodes_per_memory=2) for config in (GRU, WINDOWS[1])]
 KEEPING = [GRU, LINEAR, WINDOWS[1], *LASTING]
 compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

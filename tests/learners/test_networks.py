@@ -104,6 +104,7 @@ def test_the_carry_of_a_first_percept_is_that_of_an_empty_memory():
     assert distance(empty, full) == 0.0
 
 
+@pytest.mark.slow
 def test_members_side_by_side_equal_members_alone():
     """Alone a member's products are matrix by vector, side by side they are batched: sums in another order, so
     equality is to float rounding and not bit for bit."""

@@ -9,13 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softsim import HyperConfig, MatrixGame, TrainConfig, UserError, assemble, compile_matrix_games, make, rollout
+from softsim import TrainConfig, UserError, assemble, make, rollout
 from softsim.learners import strategies
 from softsim.learners.networks import SKETCH, NetworkConfig, recurrent_policy
 from softsim.learners.opponent import NOTHING, OpponentConfig, Target, prediction_loss, target_of
 from softsim.learners.ppo import PPOConfig
 from softsim.types import Hidden, Output, Percept, Policy, Trajectory
-from softsim.validation.lessons import falling, opposite, teach
 
 K, A, T, WIDTH = 3, 3, 12, 4
 SEEN = jax.ShapeDtypeStruct((5,), jnp.float32)
@@ -299,23 +298,3 @@ def test_a_large_observation_is_sketched():
     assert sketched[0].shape == (50, SKETCH)
     ratio = ((sketched[0] - sketched[1]) ** 2).mean() / np.asarray((one - other) ** 2).mean()
     np.testing.assert_allclose(ratio, 1.0, atol=0.15)
-
-
-@pytest.mark.slow
-def test_types_are_told_apart_as_soon_as_they_show():
-    """Partners always cooperate or always defect: one bit that the first move tells, so ln 2 in eight predictions."""
-    world, situations = compile_matrix_games([MatrixGame("nothing at stake", np.zeros((2, 2, 2)), horizon=8)])
-    config = TrainConfig(
-        num_members=2,
-        num_envs=64,
-        num_steps=8,
-        network=NetworkConfig(hidden=16, memory=16, opponent=OpponentConfig("type")),
-        ppo=PPOConfig(num_epochs=2, num_minibatches=1),
-        hyper=HyperConfig(learning_rate=1e-2, opponent_weight=1.0),
-    )
-    program = assemble(config, world, situations, [strategies.always(2, 2, move) for move in (0, 1)])
-    state = program.init()
-    hyper = falling(state.population.hyper, 100, ("learning_rate",))
-    _, metrics = teach(program, state.key, situations, opposite(1, 2, 32), state.population, hyper)
-    for loss in ("hidden_loss", "opponent_loss"):
-        np.testing.assert_allclose(np.asarray(metrics[loss])[-10:].mean(), np.log(2) / 8, atol=0.01)

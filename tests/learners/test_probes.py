@@ -16,6 +16,7 @@ from softsim.evaluation.outcomes import play_out
 from softsim.types import Output
 
 
+@pytest.mark.slow
 def test_value_of_a_constant():
     value, _ = Graduate(probe(horizon=1, reward=1.0)).watch(0)
     np.testing.assert_allclose(value[:, 0], 1.0, atol=0.02)
