@@ -110,8 +110,7 @@ class BenchTrain:
 class BenchEvolve:
     """Time selection, and whole generations of small learners."""
 
-    game: str = "prisoners_dilemma"
-
+    game: str = "prisoners_dilemma"  # of which each generation plays an episode of 32 steps
     populations: tuple[int, ...] = (256, 1024, 4096)  # one row for each
     num_members: int = 4  # of each population
     rule: Rule = "truncation"  # of selection

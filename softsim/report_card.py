@@ -12,7 +12,7 @@ from softsim.evaluation.cross_play import cross_play
 from softsim.evaluation.foresight import draw_reliability, foresight
 from softsim.evaluation.outcomes import mixed_play
 from softsim.evaluation.rating import rate
-from softsim.partners import partners
+from softsim.partners import partners, parts
 from softsim.presets import reopen
 from softsim.report import format_table
 from softsim.train import Program, TrainState
@@ -81,7 +81,7 @@ def by_pool(folder: Path, train: TrainConfig, program: Program, state: TrainStat
         `pools`: by pool, means over learners of what `foresight` says; `reliability`: the picture.
     """
     made = partners(program.table.world, program.situations)
-    met = {text.partition("@")[0].partition(":")[0] for text in train.scripted}
+    met = {parts(text)[0] for text in train.scripted}
     found = foresight(program, state, key, held_out=[made[name]() for name in made if name not in met])
     sums = [jax.tree.map(lambda leaf: leaf.sum((0, 1)), scores.pop("reliability")) for scores in found.values()]
     picture = draw_reliability(jax.tree.map(lambda *leaves: sum(leaves), *sums), folder / "reliability.png")

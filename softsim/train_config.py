@@ -183,9 +183,9 @@ def check_learner(config: TrainConfig, num_scripted: int) -> None:
     opponent = config.network.opponent
     if opponent.model == "none":
         check_opponent(opponent, NOTHING)
-    for field in dataclasses.fields(opponent):
+    for field in dataclasses.fields(opponent) if opponent.model != "none" else ():
         value = getattr(opponent, field.name)
-        if opponent.model != "none" and value != field.default:
+        if value != field.default:
             raise UserError(
                 f"network.opponent.{field.name}: {value!r}; learner {learner!r} has no opponent model, so it must be "
                 f"left at {field.default!r}."
@@ -266,7 +266,6 @@ RANGES: dict[str, tuple[float, float]] = {
 COUNTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     **dict.fromkeys(("network.window", "network.heads"), ("network.recurrence", ("transformer",))),
     "network.opponent.width": ("network.opponent.model", ("embedding", "character")),
-    "network.opponent.label": ("network.opponent.model", ("type",)),
     "reward.relatedness": ("reward.kind", ("kinship",)),
     "reward.angle": ("reward.kind", ("svo",)),
     **dict.fromkeys(

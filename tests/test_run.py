@@ -21,7 +21,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from softsim import HyperConfig, NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, UserError, checkpoint, cli, run
 from softsim.envs import declare
-from softsim.presets import PRESETS, RunConfig, from_json, read_config
+from softsim.presets import PRESETS, RunConfig, check_episodes, from_json, read_config
 
 # Of a damaged checkpoint the reader drops coroutines and futures half-way; each is a warning of ten thousand lines.
 pytestmark = [
@@ -186,6 +186,27 @@ def test_fingerprints_tell_configs_apart():
 
 
 # Going on.
+
+
+@pytest.mark.parametrize(
+    ("game", "horizon", "least"),
+    [
+        ("prisoners_dilemma", 6, 6),
+        ("commons_harvest_open", None, 1000),  # from then on it ends by chance
+        ("commons_harvest_open", 7, 7),
+        ("hidden_agenda", None, 1),  # whoever reaches a goal ends it
+    ],
+)
+def test_what_needs_several_episodes_is_refused_where_a_round_may_hold_but_one(game, horizon, least):
+    def staged(steps: int):
+        network = NetworkConfig(episodes_per_memory=2)
+        config = RunConfig((game,), horizon=horizon, train=TrainConfig(num_steps=steps, network=network))
+        world, situations, _ = config.stage()
+        return world, situations, config.train
+
+    check_episodes(*staged(least + 2))
+    with pytest.raises(UserError, match=f"several episodes .* of {least} steps at least"):
+        check_episodes(*staged(least + 1))
 
 
 @pytest.mark.parametrize("shown", [None, False, True])

@@ -29,7 +29,7 @@ def another(field: str):
     if field in RANGES:
         low, high = RANGES[field]
         return type(usual)(low if usual != low else min(high, low + 1))
-    return {"network.opponent.label": "role", "selection.actions": (1,), "matchmaking.tags": (1, 2)}.get(field, "gone")
+    return {"selection.actions": (1,), "matchmaking.tags": (1, 2)}.get(field, "gone")
 
 
 @pytest.mark.parametrize("field", COUNTS)

@@ -59,15 +59,17 @@ NOTHING = Target()
 
 
 def check(config: OpponentConfig, target: Target) -> None:
-    """Refuse a model that lacks what it needs.
+    """Refuse a model that lacks what it needs, or is told what it does not need.
 
     Raises:
-        UserError: the policy is to see a model that it does not have, or a target is missing.
+        UserError: the policy is to see a model that it does not have, a target is missing, or a label is idle.
     """
     if config.model == "none" and config.condition:
         raise UserError("network.opponent.condition: True, but the model is 'none'; it must be False without a model.")
     if config.model in ("embedding", "type", "belief") and not target.label:
         raise UserError(f"network.opponent.model: {config.model!r} needs a target, and none is given.")
+    if config.model != "type" and config.label != OpponentConfig.label:
+        raise UserError(f"network.opponent.label: {config.label!r}; it is for model 'type', which is {config.model!r}.")
 
 
 def target_of(config: OpponentConfig, world: Environment, num_scripted: int) -> Target:

@@ -24,8 +24,7 @@ def partner(text: str, world: Environment, situations: PyTree) -> Policy:
     Raises:
         UserError: no such partner exists in this world, or its numbers are not allowed.
     """
-    name, at, slip = text.partition("@")
-    name, colon, shape = name.partition(":")
+    name, colon, shape, at, slip = parts(text)
     made = partners(world, situations)
     if name not in made:
         raise UserError(f"scripted: {name!r} does not exist in this world; allowed are {', '.join(made)}.")
@@ -37,6 +36,13 @@ def partner(text: str, world: Environment, situations: PyTree) -> Policy:
     if at:
         policy = strategies.tremble(policy, *numbers(text, slip, 1, "a probability below 1", 0.0, 1.0))
     return policy
+
+
+def parts(text: str) -> tuple[str, str, str, str, str]:
+    """Take `NAME:SHAPE@SLIP` apart, separators included, which are empty with what follows where there are none."""
+    made, at, slip = text.partition("@")
+    name, colon, shape = made.partition(":")
+    return name, colon, shape, at, slip
 
 
 def numbers(text: str, given: str, count: int, allowed: str, low: float, high: float) -> list[float]:

@@ -26,7 +26,7 @@ def givers(world: GridWorld, situations: EnvParams) -> Made:
 
 def helpers(world: GridWorld, situations: EnvParams, gift: int) -> Made:
     """Partners where a gift costs payoff. The conditional stops when it gave and was given nothing, until it is given
-    something; and who `leaves` then walks away."""
+    something; and the leaver then walks away."""
     body, empty = body_of(world), free(world, situations)
     give = shot(world, situations, gift, bots.somebody)
 
@@ -43,7 +43,7 @@ def helpers(world: GridWorld, situations: EnvParams, gift: int) -> Made:
         "conditional": lambda: bots.conditional(kind, harsh, verdict, PATIENCE),
     }
     exits = acts(situations, situations.rules.exile)
-    if len(exits):
+    if exits:
         away = bots.bot(body, together, [act(world, exits[0], lambda percept: jnp.bool_(True))])
         made["leaver"] = lambda: bots.conditional(kind, away, verdict, 1)
     return made

@@ -196,6 +196,8 @@ def test_a_policy_cannot_read_a_model_that_it_does_not_have():
         recurrent_policy(config, K, A, SEEN)
     with pytest.raises(UserError, match="'belief' needs a target, and none is given"):
         recurrent_policy(NetworkConfig(opponent=OpponentConfig("belief")), K, A, SEEN)
+    with pytest.raises(UserError, match="label: 'role'; it is for model 'type', which is 'policy'"):
+        recurrent_policy(NetworkConfig(opponent=OpponentConfig(label="role")), K, A, SEEN)
     silent = recurrent_policy(NetworkConfig(hidden=4, memory=4, opponent=OpponentConfig("none", False)), K, A, SEEN)
     assert "opponent" not in str(jax.tree.structure(jax.eval_shape(silent.init, jax.random.key(0))))
 
