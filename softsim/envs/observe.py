@@ -227,25 +227,37 @@ def disguise_hand(hand: Array, trait: Array, stands: Array) -> Array:
     return shown
 
 
-def symbol_codes(num_agents: int, item_width: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+MOST_UNIT_VECTORS = 16
+"""Items that have a direction of their own; a network's first layer grows with their number."""
+
+BITS = {"hand": (0, 1), "stake": (0, 1), "paint": (2, 3, 4), "role": (5, 6), "mark": (7,)}
+"""Which bits of a trait tell what: see `Observation`."""
+
+
+def symbol_codes(spec: WorldSpec) -> tuple[np.ndarray, ...]:
     """Give every symbol a short vector, so that a linear layer can tell symbols apart.
 
-    Items: nothing is zero, the next `item_width` items are unit vectors, later ones fixed random directions. Others:
-    presence, heading as cosine and sine, and identity as signs of its binary digits (zero where it is hidden).
-    Traits: their bits.
+    Items: nothing is zero, those after it are unit vectors, and fixed random directions where a world has more than
+    `MOST_UNIT_VECTORS`. Others: presence, heading as cosine and sine, and identity as signs of its binary digits (zero
+    where it is hidden). Traits: those of their bits that can be other than zero in this world.
 
     Returns:
-        [NUM_SYMBOLS, item_width], [2 + 4 A, 3 + digits] and [256, 8] float32, one per channel of a window.
+        [NUM_SYMBOLS, items], [2 + 4 A, 3 + digits] and, where there are traits, [256, bits] float32: one per channel
+        of a window.
     """
-    items = np.random.default_rng(0).normal(size=(NUM_SYMBOLS, item_width))
+    width = min(spec.num_items - 1, MOST_UNIT_VECTORS)
+    items = np.random.default_rng(0).normal(size=(NUM_SYMBOLS, width))
     items /= np.linalg.norm(items, axis=1, keepdims=True)
-    items[: item_width + 1] = np.eye(item_width + 1, item_width, -1)
-    digits = max(num_agents - 1, 1).bit_length()
-    who = np.zeros((OTHER + 4 * num_agents, 3 + digits))
+    items[: width + 1] = np.eye(width + 1, width, -1)
+    digits = max(spec.num_agents - 1, 1).bit_length()
+    who = np.zeros((OTHER + 4 * spec.num_agents, 3 + digits))
     for symbol in range(OTHER, len(who)):
         identity, heading = divmod(symbol - OTHER, 4)
         who[symbol, :3] = 1.0, np.cos(heading * np.pi / 2), np.sin(heading * np.pi / 2)
         if identity:
             who[symbol, 3:] = [1.0 if identity >> d & 1 else -1.0 for d in range(digits)]
-    trait = (np.arange(256)[:, None] >> np.arange(8)[None]) & 1
-    return items.astype(np.float32), who.round(6).astype(np.float32), trait.astype(np.float32)
+    codes = items, who.round(6)
+    if spec.has("trait"):
+        bits = sorted({bit for phase, bits in BITS.items() if spec.has(phase) for bit in bits})
+        codes += ((np.arange(256)[:, None] >> np.array(bits, int)) & 1,)
+    return tuple(code.astype(np.float32) for code in codes)

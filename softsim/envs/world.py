@@ -61,8 +61,7 @@ class GridWorld:
     @property
     def symbol_codes(self) -> tuple[np.ndarray, ...]:
         """What a network may read for each symbol of the vocabularies: see `observe.symbol_codes`."""
-        width = 8 if self.spec.num_items <= 9 else 16  # one more item than unit vectors: the floor is zero
-        return symbol_codes(self.num_agents, width)[: len(self.num_symbols)]
+        return symbol_codes(self.spec)
 
     @property
     def labels(self) -> dict[str, tuple[int, int]]:

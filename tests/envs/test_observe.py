@@ -10,6 +10,7 @@ from choosing import few
 from playing import compiled
 
 from softsim.envs import make, observe
+from softsim.envs.vocabulary import SELF
 
 GAMES = ("coins", "allelopathic_harvest+cooking_cramped_room", "hidden_agenda+territory_rooms")
 
@@ -38,3 +39,18 @@ def test_looking_up_sees_what_slices_show(games):
     slices, lookup = compiled(jax.vmap(both))(jax.random.split(jax.random.key(0), count), params)
     np.testing.assert_array_equal(slices, lookup)
     assert len(np.unique(slices)) >= 4
+    for channel, code in enumerate(world.symbol_codes):
+        seen = np.unique(np.asarray(slices) >> 8 * channel & 255)
+        seen = seen[(channel != 1) | (seen != SELF)]  # oneself is always at the same place
+        assert len(np.unique(code[seen], axis=0)) == len(seen), f"symbols of channel {channel} look the same"
+
+
+def test_a_network_reads_no_more_numbers_than_a_world_has_to_tell():
+    """Nothing is zero. Of traits cooks have hands, prey hands and a role, and claims an owner and a mark of damage."""
+    widths = {
+        "coins": [7, 4],
+        "cooking_cramped_room": [16, 4, 2],
+        "predator_prey_open": [16, 7, 2 + 2],
+        "territory_open": [16, 7, 2 + 1],
+    }
+    assert {name: [code.shape[1] for code in make([name])[0].symbol_codes] for name in widths} == widths
