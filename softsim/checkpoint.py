@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +59,24 @@ def save(folder: Path, step: int, state: PyTree) -> Path:
     return path
 
 
-def restore(folder: Path, template: PyTree) -> tuple[int, PyTree, Path] | None:
+def restore(folder: Path, template: Callable[[], PyTree]) -> tuple[int, PyTree, Path] | None:
     """Load the newest intact state.
 
     Args:
-        template: the expected tree, as from `jax.eval_shape`; nothing of the file decides the structure.
+        template: gives the expected tree, as from `jax.eval_shape`, if there is something to restore; nothing of the
+            file decides the structure.
 
     Returns:
         The step, the state and where it was, or None if the folder holds none.
     """
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), template)
+    place = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)  # noqa: E731
     for step, sha in sorted(read_manifest(folder).items(), reverse=True):
         path = (folder / f"step_{step:08d}").resolve()
         if not path.is_dir():
             continue
         try:
-            state = orbax().load(path, abstract)
+            state = orbax().load(path, jax.tree.map(place, template()))
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(f"checkpoint {path.name} cannot be read ({reason}); trying the one before.", file=sys.stderr)

@@ -82,16 +82,18 @@ def told_apart(situations: PyTree, show_identity: bool | None) -> PyTree:
 
 def check_episodes(world: Environment, situations: PyTree, train: TrainConfig) -> None:
     """Refuse what lasts for several episodes where no second one begins before all memories are emptied."""
-    steps = train.num_steps * train.updates_per_round
-    shortest = getattr(world, "shortest", lambda situation: jnp.int32(0))
-    least = int(jax.vmap(shortest)(situations).min())
-    if steps > least + 1:
-        return
     network = train.network
     lasting = {
         "network.episodes_per_memory": network.episodes_per_memory if network.episodes_per_memory > 1 else None,
         "network.opponent.model": network.opponent.model if network.opponent.keeps_past else None,
     }
+    if not any(lasting.values()):
+        return
+    steps = train.num_steps * train.updates_per_round
+    shortest = getattr(world, "shortest", lambda situation: jnp.int32(0))
+    least = int(jax.vmap(shortest)(situations).min())
+    if steps > least + 1:
+        return
     for field, value in lasting.items():
         if value is not None:
             raise UserError(
@@ -156,7 +158,7 @@ def reopen(folder: Path, field: str = "run") -> tuple[RunConfig, Program, tuple[
     """
     config = read_config(folder, field)
     program = config.program()
-    restored = checkpoint.restore(folder / "checkpoints", jax.eval_shape(program.init))
+    restored = checkpoint.restore(folder / "checkpoints", lambda: jax.eval_shape(program.init))
     if restored is None:
         raise UserError(f"{field}: {folder} holds no checkpoint yet; train it for longer first.")
     return config, program, restored

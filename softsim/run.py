@@ -6,6 +6,7 @@ run that is started again ends in the same state as one that was never stopped, 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
@@ -129,22 +130,22 @@ def train(
     log, checkpoints = MetricsLog(folder), folder / "checkpoints"
 
     root = jax.random.key(config.train.seed)
-    init = jax.jit(program.init).trace(root)
-    restored = checkpoint.restore(checkpoints, init.out_info)
+    init = functools.cache(lambda: jax.jit(program.init).trace(root))  # which a start that finds everything does not do
+    restored = checkpoint.restore(checkpoints, lambda: init().out_info)
     done, state, path = restored if restored else (0, None, None)
     log.forget_after(done)
     report({"phase": "compiling", "done": done, "rounds": config.train.num_rounds})
     before = time.perf_counter()
     shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
     chunk = jax.jit(program.chunk, donate_argnums=0)
-    advance = shelf.ready("chunk", lambda: chunk.lower(init.out_info, program.situations))
-    state = program.place(shelf.ready("init", init.lower)(root) if state is None else state)
+    advance = shelf.ready("chunk", lambda: chunk.lower(init().out_info, program.situations))
+    state = program.place(shelf.ready("init", lambda: init().lower())(root) if state is None else state)
     compile_seconds = time.perf_counter() - before
-    at_random = random_return(program, shelf)
+    at_random = functools.cache(lambda: random_return(program, shelf))
 
     with Stopper() as stopper:
         state, path, seconds = loop(program, advance, state, done, path, folder, log, report, stopper, at_random)
-    summary = summarize(folder, config, program, log, at_random)
+    summary = summarize(folder, config, program, log, at_random())
     rounds = config.train.num_rounds - done
     rate = config.train.env_steps_per_round * rounds / seconds if rounds else None
     return summary | {
@@ -168,9 +169,13 @@ def loop(
     log: MetricsLog,
     report: Report,
     stopper: Stopper,
-    at_random: float,
+    at_random: Callable[[], float],
 ) -> tuple[TrainState, Path | None, float]:
-    """Run the chunks that are left; returns the last state, its checkpoint and the seconds of computing."""
+    """Run the chunks that are left; returns the last state, its checkpoint and the seconds of computing.
+
+    Args:
+        at_random: what members who act at random get; asked for after the first chunk.
+    """
     config, world = program.config, program.table.world
     events = getattr(world, "event_names", ())
     seconds, saved = 0.0, time.perf_counter()
@@ -190,7 +195,7 @@ def loop(
         progress = {"phase": "training", "done": done, "rounds": config.num_rounds, "seconds_left": left}
         if not config.models_others:
             newest = {name: value for name, value in newest.items() if not name.startswith("opponent_")}
-        report(newest | progress | {"agent_steps_per_s": rate * world.num_agents, "return_random": at_random})
+        report(newest | progress | {"agent_steps_per_s": rate * world.num_agents, "return_random": at_random()})
         if stopper.number and not final:
             raise Interrupted(stopper.number)
     return state, path, seconds

@@ -99,7 +99,7 @@ def check(config: SelectionConfig, num_members: int, num_populations: int) -> No
                 f"selection.{field}: {getattr(config, field)!r} with selection.every 0, which is no selection; every "
                 f"must be at least 1."
             )
-    most = int(near.degree.max()) + 1
+    most = int(jax.device_get(near).degree.max()) + 1  # by NumPy, which compiles nothing
     if config.every and config.rule == "truncation" and num_members > 1 and np.float32(config.fraction * most) < 1:
         raise UserError(
             f"selection.fraction: {config.fraction}, which of {most} neighbours, oneself included, is nobody; it must "

@@ -23,7 +23,7 @@ def resume(program: Program, folder: Path) -> tuple[TrainState, TrainState, dict
     first = jax.jit(program.init, compiler_options=cheap)()
     half, _ = chunk(first, program.situations)
     checkpoint.save(folder, 1, half)
-    restored = checkpoint.restore(folder, template)
+    restored = checkpoint.restore(folder, lambda: template)
     assert restored is not None
     again, metrics_again = chunk(restored[1], program.situations)
     last, metrics = chunk(half, program.situations)

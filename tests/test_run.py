@@ -310,7 +310,7 @@ def test_metrics_written_after_the_last_checkpoint_are_written_anew(finished, co
 
 def test_any_damage_to_a_checkpoint_is_noticed(finished, tmp_path, capsys):
     """One flipped bit in any of its files: either it did not matter, or the checkpoint before is taken."""
-    intact = checkpoint.restore(finished[0] / "checkpoints", template())
+    intact = checkpoint.restore(finished[0] / "checkpoints", template)
     assert intact is not None
     assert intact[0] == ROUNDS
     step = f"step_{ROUNDS:08d}"
@@ -320,7 +320,7 @@ def test_any_damage_to_a_checkpoint_is_noticed(finished, tmp_path, capsys):
         folder = tmp_path / str(number)
         shutil.copytree(finished[0] / "checkpoints", folder / "checkpoints")
         flip(folder / name)
-        restored = checkpoint.restore(folder / "checkpoints", template())
+        restored = checkpoint.restore(folder / "checkpoints", template)
         assert restored is not None
         assert restored[0] in (ROUNDS, ROUNDS - 1), name
         sha = checkpoint.read_manifest(folder / "checkpoints")[restored[0]]
@@ -337,7 +337,7 @@ def test_a_damaged_run_goes_on_from_the_checkpoint_before(finished, copied, caps
     assert "damaged" in (said := capsys.readouterr().err) or "cannot be read" in said
     assert summary["state_sha256"] == finished[1]["state_sha256"]
     assert (copied / "metrics.jsonl").read_bytes() == (finished[0] / "metrics.jsonl").read_bytes()
-    restored = checkpoint.restore(copied / "checkpoints", template())
+    restored = checkpoint.restore(copied / "checkpoints", template)
     assert restored is not None
     assert restored[0] == ROUNDS
 
@@ -346,7 +346,7 @@ def test_without_an_intact_checkpoint_nothing_is_restored(copied, capsys):
     for path in contents(copied / "checkpoints"):
         if path.name != checkpoint.MANIFEST:
             flip(path)
-    assert checkpoint.restore(copied / "checkpoints", template()) is None
+    assert checkpoint.restore(copied / "checkpoints", template) is None
     capsys.readouterr()
     assert "checkpoint" in refused(["eval", str(copied)], capsys)
 
@@ -359,7 +359,7 @@ def test_a_manifest_line_cut_short_spoils_no_later_checkpoint(tmp_path):
     with (tmp_path / checkpoint.MANIFEST).open("a") as manifest:
         manifest.write('{"step": 2, "sha2')
     checkpoint.save(tmp_path, 3, jax.tree.map(jax.numpy.asarray, state))
-    restored = checkpoint.restore(tmp_path, shape)
+    restored = checkpoint.restore(tmp_path, lambda: shape)
     assert restored is not None
     assert restored[0] == 3
 

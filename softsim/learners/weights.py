@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from softsim.machine import on_accelerator
 from softsim.types import Array
 
 
 def orthogonal(scale: float = 1.0) -> Any:
-    """Orthogonal weights, drawn for one member after another where they are stacked.
+    """Orthogonal matrices, uniformly distributed: the shorter of rows and columns are orthonormal, times `scale`.
 
-    JAX factorises a stack on a CPU in tasks of the pool of threads that the factorisation itself occupies; two at a
-    time on two cores wait for each other for ever (jaxlib 0.10.2).
+    What a QR decomposition of normal numbers gives, by products with vectors only. LAPACK's does not batch, and
+    deadlocks in stacks on two cores (jaxlib 0.10.2): tasks of the pool of threads wait for others that it has no thread
+    for. And what calls a library cannot be kept compiled for the next start without being traced again.
     """
-    draw = nn.initializers.orthogonal(scale)
-    if on_accelerator():
-        return draw
 
-    def one_by_one(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-        remake = functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
-        draw_one = jax.custom_batching.sequential_vmap(lambda word: draw(remake(word), shape, dtype))
-        return draw_one(jax.random.key_data(key))
+    def draw(key: Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:
+        rows = jax.random.normal(key, (min(shape), max(shape)), dtype)
 
-    return one_by_one
+        def straighten(index: Array, rows: Array) -> Array:
+            # Modified Gram-Schmidt. Earlier rows are straightened once more too, which leaves rounding errors only.
+            direction = rows[index] / jnp.linalg.norm(rows[index])
+            return (rows - (rows @ direction)[:, None] * direction[None]).at[index].set(direction)
+
+        rows = jax.lax.fori_loop(0, min(shape), straighten, rows)
+        return scale * (rows.T if shape[0] >= shape[1] else rows)
+
+    return draw
