@@ -23,6 +23,9 @@ from jax.experimental import serialize_executable
 ROOM = 64
 """Files that are kept; those that were not used for longest make room for new ones."""
 
+QUICKLY: dict[str, Any] = {"xla_backend_optimization_level": 1}
+"""Random numbers, each draw of which is a kernel of hundreds of operations, take a third of the time to compile so."""
+
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 """What, besides this library, has a say in what is computed and in the classes it comes in."""
 
@@ -56,14 +59,16 @@ class Shelf:
         self.maker = digest([code(), surroundings()]) if self.folder else ""
         self.run = digest([config, self.maker]) if self.folder else ""
 
-    def ready(self, name: str, lower: Callable[[], jax.stages.Lowered]) -> jax.stages.Compiled:
+    def ready(self, name: str, lower: Callable[[], jax.stages.Lowered], quickly: bool = False) -> jax.stages.Compiled:
         """Take a program from the shelf, or compile what `lower` gives and put it there.
 
         Args:
             name: of the program, among those of its run.
+            quickly: compile it with less care, as suits what runs once.
         """
+        options = QUICKLY if quickly else None
         if self.folder is None:
-            return lower().compile()
+            return lower().compile(options)
         note = self.folder / f"{name}-{self.run}"
         found = read(note).decode()
         program = self.load(self.folder / found) if found else None
@@ -73,10 +78,10 @@ class Shelf:
         text = lowered.as_text()
         # The text says nothing of the classes that arguments and results come in, and another version's are others.
         trees = [str(lowered.in_tree), str(lowered.out_tree)]
-        path = self.folder / f"program-{digest([text, trees, self.maker])}"
+        path = self.folder / f"program-{digest([text, trees, options, self.maker])}"
         program = self.load(path)
         if program is None:
-            program = lowered.compile()
+            program = lowered.compile(options)
             self.save(path, program)
         # What a program calls in libraries is found when it is lowered, so that it has to be.
         if "custom_call" not in text:

@@ -139,7 +139,9 @@ def train(
     shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
     chunk = jax.jit(program.chunk, donate_argnums=0)
     advance = shelf.ready("chunk", lambda: chunk.lower(init().out_info, program.situations))
-    state = program.place(shelf.ready("init", lambda: init().lower())(root) if state is None else state)
+    if state is None:
+        state = shelf.ready("init", lambda: init().lower(), quickly=True)(root)
+    state = program.place(state)
     compile_seconds = time.perf_counter() - before
     at_random = functools.cache(lambda: random_return(program, shelf))
 
