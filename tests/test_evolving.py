@@ -371,8 +371,8 @@ def test_a_run_leaves_its_pictures_and_histories(tmp_path):
 def test_relatives_share():
     """Before anybody is born only who meets itself, in both of its seats or in none, meets kin, whom it owes half."""
     program = config_of_run(fraction=0.34).program()
-    state = jax.jit(program.init)()
-    _, metrics = jax.jit(program.chunk)(state, program.situations)
+    state = compiled(program.init)()
+    _, metrics = compiled(program.chunk)(state, program.situations)
     ratio = np.asarray(metrics["return"]) / np.asarray(metrics["payoff"])
     alone_or_double = np.isclose(ratio, 1.0) | np.isclose(ratio, 1.5)
     assert alone_or_double.all((1, 2)).tolist() == [True, True, False]  # copies are made after the second round
@@ -401,20 +401,21 @@ def test_archives_and_unusual_genes_go_on_where_they_stopped(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("selected", [{"diversity": "sharing", "radius": 2e-3}, {"diversity": "novelty", "nearest": 1}])
-def test_behaviour_decides_in_training(selected):
+def test_behaviour_decides_in_training():
     """After the same play others are copied than by fitness alone, one in each population."""
 
     def parents(**selected):
         config = config_of_run(fraction=0.34, **selected)
         program = dataclasses.replace(config, train=dataclasses.replace(config.train, num_populations=16)).program()
-        _, metrics = jax.jit(program.chunk)(jax.jit(program.init)(), program.situations)
+        _, metrics = compiled(program.chunk)(compiled(program.init)(), program.situations)
         return np.asarray(metrics["parent"][1])
 
-    found, by_fitness = parents(**selected), parents()
-    for parent in (found, by_fitness):
-        assert ((parent != np.arange(3)).sum(1) == 1).all()
-    assert (found != by_fitness).any()
+    by_fitness = parents()
+    for selected in ({"diversity": "sharing", "radius": 2e-3}, {"diversity": "novelty", "nearest": 1}):
+        found = parents(**selected)
+        for parent in (found, by_fitness):
+            assert ((parent != np.arange(3)).sum(1) == 1).all()
+        assert (found != by_fitness).any()
 
 
 @pytest.mark.slow
