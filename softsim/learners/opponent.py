@@ -36,7 +36,7 @@ class OpponentConfig:
     model: Literal["policy", "embedding", "character", "type", "belief", "none"] = "policy"
     condition: bool = True  # the policy sees what the model says
     shapes_memory: bool = True  # the model's gradient reaches perception and memory
-    seen_only: bool = True  # others out of sight count neither in training nor in scores
+    seen_only: bool = True  # others out of sight count neither in training nor in scores; beliefs are formed there too
     width: int = 8  # numbers of an embedding or a character, of each other
     label: str = "member"  # of a type: which scripted partner it is, if any; or what the world knows, as "role"
 
@@ -178,7 +178,8 @@ class OpponentModel(nn.Module):
         if self.config.model == "none":
             action = jnp.zeros((*recalled.shape[:-1], self.num_others, self.num_actions), jnp.float32)
             return Guess(action, (), recalled[..., :0])
-        thought = nn.relu(self.think(jnp.concatenate([recalled, known], -1)))
+        read = levelled(recalled) if self.target.classes else recalled
+        thought = nn.relu(self.think(jnp.concatenate([read, known], -1)))
         if self.config.model == "embedding":
             return self.decoded(self.each(self.embed(thought), self.config.width))
         action = self.each(self.act(thought), self.num_actions)
@@ -198,6 +199,16 @@ class OpponentModel(nn.Module):
         size = math.prod(shape)
         values = values.astype(jnp.float32)[..., : self.num_others * size]
         return values.reshape(*values.shape[:-1], self.num_others, *shape)
+
+
+def levelled(recalled: Array) -> Array:
+    """Scale what is recalled, [..., memory], to a root mean square of 1 (Zhang and Sennrich 2019, arXiv 1910.07467).
+
+    Before a model learns what tells cases apart it learns what they have in common, such as which of many labels ever
+    occur. That goes fastest by memories that grow, all alike, until a recurrent one's units are saturated and learn
+    nothing more. Of memories that are scaled, growing ones say no more.
+    """
+    return recalled * jax.lax.rsqrt((recalled**2).mean(-1, keepdims=True) + 1e-6)
 
 
 def prediction_loss(output: Output, batch: Trajectory, played: Array) -> tuple[Array, dict[str, Array]]:
