@@ -33,20 +33,31 @@ def rows(name: str) -> list[Row]:
 def page() -> str:
     """Write the page."""
     peers, alone = rows("cpu_compare"), rows("cpu_one_core_grid_games")
-    gpu, training = rows("gpu_one_h100"), rows("gpu_one_h100_train")
+    gpu, training, learning = rows("gpu_one_h100"), rows("gpu_one_h100_train"), rows("cpu_learning")
     parts = [
         "# Speed",
         "Every number here comes from a row in `benchmarks/results`, and `python docs/make_speed.py` makes this page "
         "from them. `benchmarks/README.md` says how rows are measured. The machines were shared with other work: read "
         "a single rate as plus or minus 30 %.",
         "## Targets and measurements",
-        markdown([["what", "target", "measured", "holds"], *targets(peers, alone, gpu, training), *minds()]),
+        markdown(
+            [
+                ["what", "target", "measured", "holds"],
+                *targets(peers, alone, gpu, training),
+                *minds(),
+                *on_two_cores(learning, rows("cpu_starts")),
+            ]
+        ),
         "## Beside its peers",
         "One CPU core, 1,024 environments, random actions, observations read, resets as each does them; ours, theirs, "
         "and ours again in one run. Rates are in agent-steps per second. Maps and rules are alike, not the same.",
         markdown(
             [["peer", "its world", "our game", "agents", "ours", "theirs", "ratio"], *map(against, by_ratio(peers))]
         ),
+        "## Learning beside JaxMARL",
+        "Its feed-forward IPPO at its own settings, and ours without memory at the same, in kitchens of the same size, "
+        "on two CPU cores: whole updates, in agent-steps per second. `benchmarks/README.md` says what differs.",
+        columns(BESIDE, learning),
         "## Every grid game alone, and all in one batch",
         f"One CPU core, {alone[0]['num_envs']:,} environments of each; jax {alone[0]['jax']}. *Times floor* is the "
         "time of a step over the least it could take by its bytes and operations.",
@@ -140,6 +151,25 @@ def minds() -> list[list[str]]:
     ]
 
 
+def on_two_cores(learning: list[Row], starts: list[Row]) -> list[list[str]]:
+    """Compare what was aimed at on two CPU cores to what was measured."""
+    alike = {row["world"]: row["ratio"] for row in learning if row["opponent_model"] == "none"}
+    return [
+        [
+            "learning without memory against JaxMARL's feed-forward IPPO, two cores",
+            "2x",
+            ", ".join(f"{world} {ratio:.1f}x" for world, ratio in alike.items()),
+            yes(min(alike.values()) >= 2),
+        ],
+        [
+            "`softsim train` whose programs are compiled, two cores",
+            "3 s to the first step",
+            ", ".join(f"{row['game']} {row['start_s']:.1f} s" for row in starts),
+            yes(max(row["start_s"] for row in starts) <= 3),
+        ],
+    ]
+
+
 def yes(holds: bool) -> str:
     return "yes" if holds else "**no**"
 
@@ -174,6 +204,17 @@ WORLD: Mapping[str, Callable[[Row], str]] = {
     "state B": lambda row: f"{row['state_bytes']:,}",
     "observation B": lambda row: f"{row['observation_bytes']:,}",
     "times floor": lambda row: f"{row['times_floor']:.1f}",
+}
+
+BESIDE: Mapping[str, Callable[[Row], str]] = {
+    "its kitchen": lambda row: row["world"],
+    "our game": lambda row: f"`{row['game']}`",
+    "our opponent model": lambda row: row["opponent_model"],
+    "ours": lambda row: f"{row['agent_steps_per_s']:,.0f}",
+    "theirs": lambda row: f"{row['peer_agent_steps_per_s']:,.0f}",
+    "ratio": lambda row: f"{row['ratio']:.1f} ({row['ratio_min']:.1f} - {row['ratio_max']:.1f})",
+    "compile s, ours : theirs": lambda row: f"{row['compile_s']:.0f} : {row['peer_compile_s']:.0f}",
+    "weights, ours : theirs": lambda row: f"{row['num_weights']:,} : {row['peer_num_weights']:,}",
 }
 
 LEARNING: Mapping[str, Callable[[Row], str]] = {

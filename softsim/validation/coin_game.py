@@ -2,7 +2,7 @@
 
 Anchors: partners that take their own coins only (cooperators), the nearest ones (defectors), or step at random, on 512
 tables for 400 steps, staying allowed. Reward per step, and the share of coins that are of the taker's colour; targets
-are those of the Markov chains, solved by independent code, to five digits, with a tolerance of 4 standard errors.
+are those of the Markov chains, solved in the tests, to five digits, with a tolerance of 4 standard errors.
 
 Learning: pairs of recurrent PPO learners, five seeds, 300 updates from 16 episodes of 32 steps each, discount 0.96;
 plain, and with aligned advantages of weight 1 (Duque et al. 2025, arXiv 2406.14662). Over the last 30 updates: mean and
