@@ -75,8 +75,9 @@ def restore(folder: Path, template: Callable[[], PyTree]) -> tuple[int, PyTree, 
         path = (folder / f"step_{step:08d}").resolve()
         if not path.is_dir():
             continue
+        abstract = jax.tree.map(place, template())
         try:
-            state = orbax().load(path, jax.tree.map(place, template()))
+            state = orbax().load(path, abstract)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             print(f"checkpoint {path.name} cannot be read ({reason}); trying the one before.", file=sys.stderr)

@@ -132,6 +132,8 @@ def train(
     root = jax.random.key(config.train.seed)
     init = functools.cache(lambda: jax.jit(program.init).trace(root))  # which a start that finds everything does not do
     restored = checkpoint.restore(checkpoints, lambda: init().out_info)
+    if restored is None and checkpoint.read_manifest(checkpoints):
+        raise UserError(f"run: {folder} holds checkpoints, and none can be read; choose another folder.")
     done, state, path = restored if restored else (0, None, None)
     log.forget_after(done)
     report({"phase": "compiling", "done": done, "rounds": config.train.num_rounds})

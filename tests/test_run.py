@@ -349,6 +349,10 @@ def test_without_an_intact_checkpoint_nothing_is_restored(copied, capsys):
     assert checkpoint.restore(copied / "checkpoints", template) is None
     capsys.readouterr()
     assert "checkpoint" in refused(["eval", str(copied)], capsys)
+    before = (copied / "metrics.jsonl").read_bytes()
+    with pytest.raises(UserError, match="holds checkpoints, and none can be read"):
+        run.train(copied, CONFIG)
+    assert (copied / "metrics.jsonl").read_bytes() == before
 
 
 def test_a_manifest_line_cut_short_spoils_no_later_checkpoint(tmp_path):
