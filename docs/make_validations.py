@@ -40,8 +40,8 @@ DIFFERS = {
         "naive steps are too small to answer it well, so that they get less than -2, which good learners never would.",
         "`coin-game`: published figures for greedy and cooperative bots differ from the chains' in the third digit. "
         "Learners with aligned advantages take their own coins nearly always, but fewer coins than plain "
-        "learners do, and get about half (two coins) or three quarters (one coin) of what cooperators get. The budget "
-        "here is minutes; the published runs are far longer.",
+        "learners do, and get about four tenths (two coins) or seven tenths (one coin) of what cooperators get. The "
+        "budget here is minutes; the published runs are far longer.",
         "`mixed-pool`: Weis et al. 2026 was replicated without its hyperparameters and payoffs. The contrast is there "
         "in every seed, but cooperation is partial and differs between seeds, and it went away with most other "
         "settings that were tried; they are listed below the method.",
@@ -60,9 +60,8 @@ DIFFERS = {
         "`kin-grid`: of learners only the onset is at c / b, where they begin to push more than chance does. The curve "
         "rises slowly from there, and passes one quarter, and one half, at higher relatedness "
         "(`learned_switch_at_0.25`, `learned_switch_at_0.5`): just above c / b pushing is worth little, and learning "
-        "it takes long. Even the onset is not c / b to the last digit: its 95 % interval is narrow, lies a little "
-        "above, and excludes it. What evolves switches a little above c / b, as populations are small and learners "
-        "imperfect; its interval is wide and holds c / b.",
+        "it takes long. What evolves switches a little above c / b, as populations are small and learners "
+        "imperfect, and its 95 % interval, of .41 to .45, excludes c / b.",
         "`pbt`: in the published toy a hyperparameter must leave 0, which no factor can do; two workers therefore add "
         "a normal step, and ten workers, none of whom begins at 0, multiply.",
     ),
