@@ -18,6 +18,7 @@ import optax
 from softsim.learners import categorical
 from softsim.learners.shaping import align
 from softsim.theory import memory_one
+from softsim.theory.equations import solve
 from softsim.types import Array, PyTree
 
 Step = Callable[[Array, Array], Array]
@@ -167,7 +168,7 @@ def play_match(key: Array, moves: Array, num_rounds: int) -> tuple[Array, Array]
 def joint_advantages(payoff: Array, discount: Array, moves: Array) -> Array:
     """Exact advantages [2, 5, 4] of both players after each joint move, and at the start, at each next joint move."""
     game = memory_one.symmetric(payoff)
-    worth = jnp.linalg.solve(jnp.eye(4) - discount * moves[:4], moves[:4] @ game.T)  # [4, 2]
+    worth = solve(jnp.eye(4) - discount * moves[:4], moves[:4] @ game.T)  # [4, 2]
     gains = game.T + discount * worth  # [4, 2]   of a joint move, with all that follows
     expected = jnp.concatenate([worth, moves[4:] @ gains])
     return (gains[None] - expected[:, None]).transpose(2, 0, 1)

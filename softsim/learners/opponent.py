@@ -36,7 +36,7 @@ class OpponentConfig:
     model: Literal["policy", "embedding", "character", "type", "belief", "none"] = "policy"
     condition: bool = True  # the policy sees what the model says
     shapes_memory: bool = True  # the model's gradient reaches perception and memory
-    seen_only: bool = True  # others out of sight count neither in training nor in scores; beliefs are formed there too
+    seen_only: bool = True  # others out of sight count neither in training nor in scores, whatever they come to believe
     width: int = 8  # numbers of an embedding or a character, of each other
     label: str = "member"  # of a type: which scripted partner it is, if any; or what the world knows, as "role"
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
+from softsim.theory.equations import solve
 from softsim.types import Array
 
 
@@ -135,7 +136,7 @@ def star(fitness: Array | float, num_members: int) -> Array:
     system = system.at[amid[:-1], amid[1:]].add(-rise).at[amid[:-1], apart[:-1]].add(rise - 1)
     system = system.at[apart[1:], amid[1:]].add(fall - 1).at[apart[1:], apart[:-1]].add(-fall)
     everyone = jnp.zeros(2 * (leaves + 1), rise.dtype).at[-1].set(1.0)
-    fixes = jnp.linalg.solve(system, everyone)
+    fixes = solve(system, everyone)
     return (fixes[amid[0]] + leaves * fixes[apart[1]]) / num_members
 
 

@@ -13,6 +13,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from softsim.theory.equations import solve
 from softsim.types import Array
 
 SWAP = (0, 2, 1, 3, 4)
@@ -93,7 +94,7 @@ def occupancy(first: Array, second: Array, continuation: Array | float) -> Array
     """
     moves = joint_moves(first, second)
     system = jnp.eye(4, dtype=moves.dtype) - continuation * moves[:4].T
-    return (1 - continuation) * jnp.linalg.solve(system, moves[4])
+    return (1 - continuation) * solve(system, moves[4])
 
 
 SQUARINGS = 60
@@ -138,7 +139,7 @@ def best_response(partner: Array, own: Array, continuation: Array | float) -> tu
 
     def future(response):
         moves = joint_moves(response, partner)[:4]
-        return jnp.linalg.solve(jnp.eye(4, dtype=moves.dtype) - continuation * moves, dot(moves, own))
+        return solve(jnp.eye(4, dtype=moves.dtype) - continuation * moves, dot(moves, own))
 
     worth = own + continuation * jax.vmap(future)(responses.astype(partner.dtype)).max(0)  # [4]   of a joint move
     helps = partner[jnp.array(SWAP)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from softsim.validation.registry import validate
@@ -34,3 +35,6 @@ def test_coin_game():
         for arm in ("plain", "aligned"):
             mean, low, high = result["figures"][f"{version}_{arm}_reward"]["measured"]
             assert low <= mean <= high
+            np.testing.assert_allclose(mean, (low + high) / 2, atol=1e-6)
+    intervals = [figure["measured"] for name, figure in result["figures"].items() if name.endswith("plain_reward")]
+    assert any(low < high for _, low, high in intervals)
