@@ -46,7 +46,7 @@ def run(small: bool, say: Say) -> dict[str, Figure]:
     offsets = OFFSETS[::3] if small else OFFSETS
     discount = np.sort([switch + offset for switch in SWITCHES for offset in offsets])
     program = respond(3 if small else 10, len(discount))
-    people = learn(program, discount, 60 if small else 150)
+    people = learn(program, discount, 150)
     table = greedy(program.table.policy, people.mind)
     share = np.asarray(cooperation(table))
     found = np.stack([switch_of(discount, share, level) for level in (0.25, 0.75)], 1)
