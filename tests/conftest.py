@@ -25,7 +25,7 @@ def pytest_configure(config):
 
 
 MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
-"""A compiled program takes hundreds of mappings of memory; Linux gives a process 65,530, and long runs came to 40,000."""
+"""A compiled program takes hundreds of memory mappings; Linux gives a process 65,530, and long runs came to 40,000."""
 
 
 @pytest.fixture(autouse=True, scope="module")
