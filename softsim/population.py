@@ -127,9 +127,8 @@ BOUNDED = ("gamma", "gae_lambda", "epsilon_decay")
 def mutate(key: Array, mutation: Array, hyper: PyTree, mutants: Array) -> PyTree:
     """Multiply or divide the hyperparameters of the mutants [P] by `1 + mutation`."""
     leaves, tree = jax.tree_util.tree_flatten_with_path(hyper)
-    changed = []
-    for leaf_key, (path, leaf) in zip(jax.random.split(key, len(leaves)), leaves, strict=True):
-        up = jax.random.bernoulli(leaf_key, shape=leaf.shape)
+    changed, ups = [], jax.random.bernoulli(key, shape=(len(leaves), *mutants.shape))  # at once: each draw is compiled
+    for up, (path, leaf) in zip(ups, leaves, strict=True):
         factor = jnp.where(up, 1.0 + mutation, 1.0 / (1.0 + mutation))
         bounded = getattr(path[-1], "name", "") in BOUNDED
         new = 1.0 - jnp.minimum((1.0 - leaf) * factor, 1.0) if bounded else leaf * factor
