@@ -26,6 +26,7 @@ from compare import RUNNERS, PeerError, ask
 
 from softsim import NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, bench
 from softsim.cli import run_script
+from softsim.compilations import options
 from softsim.learners.opponent import OpponentConfig
 from softsim.presets import RunConfig
 from softsim.train_config import HyperConfig
@@ -71,7 +72,8 @@ def ours(game: str, model: str, updates: int) -> tuple[Callable[[], float], benc
     """Compile our run. Returns what does one chunk and says how long that took, and facts for the row."""
     program = config_of(game, model, updates).program()
     state = jax.jit(program.init)()
-    chunk, compile_s = bench.compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
+    jitted = jax.jit(program.chunk, donate_argnums=0, compiler_options=options())
+    chunk, compile_s = bench.compiled(jitted, state, program.situations)
     weights = sum(leaf.size for leaf in jax.tree.leaves(state.population.mind))
 
     def play():

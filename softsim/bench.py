@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from softsim import __version__, machine, rollout
+from softsim.compilations import options
 from softsim.envs import GridWorld, MatrixWorld, make, noise
 from softsim.envs.params import EnvParams
 from softsim.learners import strategies
@@ -189,7 +190,8 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
         raise UserError(f"repeats: {repeats}; it must be at least 1.")
     config, table = program.config, program.table
     state = jax.jit(program.init)()
-    chunk, compile_s = compiled(jax.jit(program.chunk, donate_argnums=0), state, program.situations)
+    jitted = jax.jit(program.chunk, donate_argnums=0, compiler_options=options())
+    chunk, compile_s = compiled(jitted, state, program.situations)
     seconds = []
     for _ in range(1 + repeats):
         (state, _), spent = timed(chunk, state, program.situations)

@@ -74,6 +74,17 @@ def test_a_damaged_file_is_passed_over_and_replaced(kind, tmp_path):
     Shelf(tmp_path, {}).ready("double", never)
 
 
+@pytest.mark.parametrize(("flags", "accelerator", "chunk", "init"), [
+    ("", False, 2, 1), ("", True, None, 1), (f"--{compilations.LEVEL}=0", False, None, None),
+])  # fmt: skip
+def test_programs_are_compiled_with_the_care_that_pays(flags, accelerator, chunk, init, monkeypatch):
+    """`XLA_FLAGS` has the last word, which options of a single program would override."""
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    monkeypatch.setattr(compilations, "on_accelerator", lambda: accelerator)
+    for level, how in ((chunk, compilations.options()), (init, compilations.options(quickly=True))):
+        assert how == (None if level is None else {compilations.LEVEL: level})
+
+
 def test_what_calls_a_library_is_lowered_every_time(tmp_path):
     """Else the call would go nowhere, and bring the process down."""
     square = jnp.eye(3) + 1.0

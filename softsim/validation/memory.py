@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from softsim.compilations import options
 from softsim.learners.networks import NetworkConfig
 from softsim.learners.ppo import PPOConfig
 from softsim.train import TrainState, assemble
@@ -124,8 +125,7 @@ def found(network: NetworkConfig, num_steps: int) -> School:
     program = assemble(settings(network, num_steps), RecallWorld(), situations(10))
     founders = jax.jit(program.init)()
     lowered = jax.jit(program.chunk).lower(founders, program.situations)
-    # It runs as fast as with all optimisations, most of its time in matrix products, and compiles in two thirds.
-    return School(founders, lowered.compile(compiler_options={"xla_backend_optimization_level": "1"}))
+    return School(founders, lowered.compile(options()))
 
 
 def learn(school: School, rounds: dict[int, int]) -> dict[int, tuple[np.ndarray, float]]:

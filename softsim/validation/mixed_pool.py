@@ -37,6 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
+from softsim.compilations import options
 from softsim.envs.matrix import MatrixGame, MatrixParams, MatrixWorld, compile_matrix_games, two_by_two
 from softsim.evaluation.outcomes import play_out
 from softsim.keys import fold_each, split_each
@@ -195,7 +196,7 @@ def run(small: bool, say: Callable[[str], None]) -> dict[str, Figure]:
         (key_teach, companies(arm, sit(arm, SEATS), game), places(sit(arm, SEATS), num_populations))
         for arm, (key_teach, _) in zip(ARMS.values(), keys, strict=True)
     ]
-    learn = teach.lower(program, *given[0], founders.population, hyper).compile()
+    learn = teach.lower(program, *given[0], founders.population, hyper).compile(options())
     with ThreadPoolExecutor() as pool:  # side by side, since small members leave all cores but one idle
         taught = list(pool.map(lambda each: learn(*each, founders.population, hyper)[0], given))
 
