@@ -61,7 +61,7 @@ DIFFERS = {
         "rises slowly from there, and passes one quarter, and one half, at higher relatedness "
         "(`learned_switch_at_0.25`, `learned_switch_at_0.5`): just above c / b pushing is worth little, and learning "
         "it takes long. What evolves switches a little above c / b, as populations are small and learners "
-        "imperfect, and its 95 % interval, of .41 to .45, excludes c / b.",
+        "imperfect; with other draws of the same distribution its 95 % interval was .41 to .45.",
         "`pbt`: in the published toy a hyperparameter must leave 0, which no factor can do; two workers therefore add "
         "a normal step, and ten workers, none of whom begins at 0, multiply.",
     ),

@@ -17,7 +17,8 @@ chance does, however long they learn; so their switch is where they begin to pus
 end with everybody pushing or nobody, so theirs is where half do. Which level is taken matters for learners: close to
 c / b little is to be won, and they are slow, so that the higher the level the later they reach it. Where they cross
 one quarter and one half is told as found. Intervals are the middle 95 % of 2,000 bootstraps over populations. They say
-how well a switch is known, and c / b need not be in them: that of what evolves lies above it.
+how well a switch is known, and c / b need not be in them: with other draws of the same distribution, that of what
+evolves was 0.41 to 0.45 (0.38 to 0.48 here).
 Seeds: 1964 to train, and for what is drawn here.
 """
 
