@@ -125,7 +125,7 @@ def found(network: NetworkConfig, num_steps: int) -> School:
     program = assemble(settings(network, num_steps), RecallWorld(), situations(10))
     founders = jax.jit(program.init)()
     lowered = jax.jit(program.chunk).lower(founders, program.situations)
-    return School(founders, lowered.compile(options()))
+    return School(founders, lowered.compile(options(quickly=True)))
 
 
 def learn(school: School, rounds: dict[int, int]) -> dict[int, tuple[np.ndarray, float]]:
