@@ -117,7 +117,6 @@ def emerge(
     Returns:
         [H * W] uint8 cells, [M] int32 tries still waiting.
     """
-    index = jnp.arange(cell.size, dtype=jnp.int32).reshape(cell.shape)
 
     def bring(cell, each):
         law, waiting, number = each
@@ -128,13 +127,13 @@ def emerge(
         def attempt(running):
             turn, cell, word = running
             here = (site == law.site) & (cell == law.over) & free
-            # The free cell of the greatest word; of equal words the first. Two plain reductions beat one argmax.
+            # The free cell of the greatest word: those of different cells differ.
             bid = jnp.where(here, noise.bits(law_seed, cell.shape), jnp.uint32(0))
-            chosen = jnp.where(here & (bid == bid.max()), index, cell.size).min()
+            chosen = here & (bid == bid.max())
             happens = noise.happens(word, noise.threshold(law.rate)) & (turn < tries)
             if spec.has("cap"):
                 happens = happens & ((cell == law.item).sum(dtype=jnp.int32) < law.cap)
-            cell = jnp.where((index == chosen) & happens, law.item, cell)
+            cell = jnp.where(chosen & happens, law.item, cell)
             return turn + 1, cell, noise.mix(word + turn.astype(jnp.uint32) + 1)
 
         def attempts(cell):
@@ -171,16 +170,22 @@ def decay(law: Decay, cell: Array, age: Array, blight: Array, seed: Array) -> Ar
     Args:
         age: [H * W] uint8, or empty where no law waits; blight: [I] float32, or empty.
     """
-    word = noise.bits(seed, cell.shape)
 
     def turn(item, is_one, decayed):
-        bound = noise.threshold(law.rate[item])
-        if age.size:
-            bound = jnp.where(age >= law.ripe[item], bound, jnp.uint32(0))
+        rate, here = law.rate[item], (cell == item.astype(cell.dtype)) & is_one
+        ripe = age >= law.ripe[item] if age.size else jnp.bool_(True)
+        certain = rate >= 1
+
+        def by_chance(_):
+            bound = jnp.where(ripe, noise.threshold(rate), jnp.uint32(0))
+            if blight.size:
+                bound = jnp.maximum(bound, noise.threshold(blight[item]))
+            return here & noise.happens(noise.bits(seed, cell.shape), bound)
+
         if blight.size:
-            bound = jnp.maximum(bound, noise.threshold(blight[item]))
-        here = (cell == item.astype(cell.dtype)) & is_one
-        return jnp.where(here & noise.happens(word, bound), law.into[item], decayed)
+            certain = certain & (blight[item] <= 0)
+        goes = where_needed(is_one & ~certain, by_chance, here & ripe)
+        return jnp.where(goes, law.into[item], decayed)
 
     active = (law.rate > 0) | (blight > 0) if blight.size else law.rate > 0
     return over_items(active, turn, cell)

@@ -75,3 +75,19 @@ def resolve(position: Array, target: Array, mover: Array, present: Array, priori
     for _ in range(max(num_agents - 1, 0).bit_length()):
         stays, ahead = stays | stays[ahead], ahead[ahead]
     return ~stays[:num_agents]
+
+
+def first_claims(cell: Array, claims: Array, priority: Array, num_cells: int) -> Array:
+    """Keep, of the agents that claim one cell, the one of highest priority.
+
+    Args:
+        cell: [A, ...] int32; claims: [A, ...] bool; priority: [A] uint32, distinct and above 0.
+    """
+    shape = (-1,) + (1,) * (cell.ndim - 1)
+    bid = jnp.where(claims, priority.reshape(shape), jnp.uint32(0)).reshape(-1)
+    where = cell.reshape(-1)
+    if where.size**2 <= num_cells:  # so few that to compare each with each costs less than to clear a map
+        rivals = (where[:, None] == where[None]) & (bid[None] > bid[:, None])
+        return claims & ~rivals.any(1).reshape(cell.shape)
+    best = jnp.zeros(num_cells, jnp.uint32).at[where].max(bid, mode="drop")
+    return claims & (best.at[cell].get(mode="clip") == bid.reshape(cell.shape))

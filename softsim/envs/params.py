@@ -69,7 +69,7 @@ class Rules:
     slot: Array  # [Q] int32   of the bag, where the actor has
     least: Array  # [Q] int32   at least this many
     relation: Array  # [Q] uint8   whose the cell is: `rules.NOBODYS`, `MINE`, `OTHERS` or `ANYBODYS`
-    ripe: Array  # [Q] int32   steps since the cell last changed, at least
+    ripe: Array  # [Q] uint8   steps since the cell last changed, at least
     nature: Array  # [Q] uint8   state of nature, or `KEEP` for any
     fit: Array  # [Q] float32   the actor's stamina, at least
     present: Array  # [Q] uint8   roles of which a member is on the map; 0: no matter
@@ -235,7 +235,7 @@ class Growth:
     num_choices: Array  # [L] uint32
     rate: Array  # [L, 4] float32   probability at 0, 1, 2, 3 or more live neighbours
     near: Array  # [L, O] uint8   1 where a neighbour offset of the spec counts
-    ripe: Array  # [L] int32   steps since the cell last changed, at least
+    ripe: Array  # [L] uint8   steps since the cell last changed, at least
     under: Array  # [L] bool   also under agents
     slow_item: Array  # [L] uint8   the rate falls with the fraction that this item covers
     slow_site: Array  # [L] uint8   of this site:
@@ -266,7 +266,7 @@ class Decay:
 
     rate: Array  # [I] float32
     into: Array  # [I] uint8
-    ripe: Array  # [I] int32   steps since the cell last changed, at least
+    ripe: Array  # [I] uint8   steps since the cell last changed, at least
 
 
 @struct
@@ -274,7 +274,7 @@ class Income:
     """What an owned cell pays its owner."""
 
     rate: Array  # [I] float32   probability per step
-    ripe: Array  # [I] int32   steps since a rule last changed who has a stake, at least
+    ripe: Array  # [I] uint8   steps since a rule last changed who has a stake, at least
     amount: Array  # [I] float32
 
 

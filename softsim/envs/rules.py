@@ -7,6 +7,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from softsim.envs import growth, noise
+from softsim.envs.movement import first_claims
 from softsim.envs.params import EnvParams, EnvState, Rules
 from softsim.envs.sharing import add_up
 from softsim.envs.skipping import for_agents, where_needed, while_needed
@@ -164,18 +165,6 @@ def replace_cells(rules: Rules, row: Array, where: Array, cell: Array) -> Array:
     item = rules.becomes[row]
     target = jnp.where((row > 0) & (item != KEEP), where, cell.shape[0])
     return cell.at[target.reshape(-1)].set(item.reshape(-1), mode="drop")
-
-
-def first_claims(cell: Array, claims: Array, priority: Array, num_cells: int) -> Array:
-    """Keep, of the agents that claim one cell, the one of highest priority.
-
-    Args:
-        cell: [A, ...] int32; claims: [A, ...] bool; priority: [A] uint32, distinct and above 0.
-    """
-    shape = (-1,) + (1,) * (cell.ndim - 1)
-    bid = jnp.where(claims, priority.reshape(shape), jnp.uint32(0))
-    best = jnp.zeros(num_cells, jnp.uint32).at[cell.reshape(-1)].max(bid.reshape(-1), mode="drop")
-    return claims & (at(best, cell) == bid)
 
 
 def changes_cell(spec: WorldSpec, rules: Rules, row: Array) -> Array:
@@ -383,14 +372,19 @@ def complete(
     chosen = jnp.argmax(enough, 1, keepdims=True)
     where, item = (jnp.take_along_axis(each, chosen, 1) for each in (where, item))
     enough = first_claims(where, enough.any(1, keepdims=True), slot + 1, size)
-    row = jnp.where(enough, work.done[item], 0).astype(jnp.int32)  # [A, 1]
-    workers = ((at(state.stake, where) & bit[None]) > 0) & enough  # [A, A]
-    state = on_cells(spec, params, state, row, where)
-    met = jnp.where(enough, where, size).reshape(-1)
-    state = dataclasses.replace(state, stake=state.stake.at[met].set(bit.dtype.type(0), mode="drop"))
-    own = rules.reward[row] * jnp.where(rules.by_level[row], level[None], 1.0)
-    kind = rules.event[row] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None]  # [A, E]
-    # A matrix product, since XLA would work the chain above out anew for every pair of agent and event.
-    times = jnp.dot(workers.T.astype(jnp.float32), kind.astype(jnp.float32)).astype(jnp.int32)
-    payoff = tally.payoff + jnp.where(workers, own, 0.0).sum(0)
-    return state, dataclasses.replace(tally, payoff=payoff, events=tally.events + times)
+
+    def reward(both):
+        state, tally = both
+        row = jnp.where(enough, work.done[item], 0).astype(jnp.int32)  # [A, 1]
+        workers = ((at(state.stake, where) & bit[None]) > 0) & enough  # [A, A]
+        state = on_cells(spec, params, state, row, where)
+        met = jnp.where(enough, where, size).reshape(-1)
+        state = dataclasses.replace(state, stake=state.stake.at[met].set(bit.dtype.type(0), mode="drop"))
+        own = rules.reward[row] * jnp.where(rules.by_level[row], level[None], 1.0)
+        kind = rules.event[row] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None]  # [A, E]
+        # A matrix product, since XLA would work the chain above out anew for every pair of agent and event.
+        times = jnp.dot(workers.T.astype(jnp.float32), kind.astype(jnp.float32)).astype(jnp.int32)
+        payoff = tally.payoff + jnp.where(workers, own, 0.0).sum(0)
+        return state, dataclasses.replace(tally, payoff=payoff, events=tally.events + times)
+
+    return where_needed(enough.any(), reward, (state, tally))

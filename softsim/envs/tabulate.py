@@ -143,7 +143,7 @@ RULE_COLUMNS: dict[str, Column] = {
     "slot": (np.int32, 0, lambda rule, names: names.slot[rule.slot] if rule.slot else 0),
     "least": (np.int32, 0, lambda rule, names: rule.least if rule.slot else 0),
     "relation": (np.uint8, ANYBODYS, lambda rule, names: RELATIONS[rule.whose]),
-    "ripe": (np.int32, 0, lambda rule, names: rule.ripe),
+    "ripe": (np.uint8, 0, lambda rule, names: rule.ripe),
     "nature": (np.uint8, KEEP, lambda rule, names: or_keep(rule.nature)),
     "fit": (np.float32, 0, lambda rule, names: rule.fit),
     "present": (np.uint8, 0, lambda rule, names: names.roles(rule.present) if rule.present else 0),
@@ -300,7 +300,7 @@ def tabulate_growth(laws: Sequence[Growth], names: Names, size: Mapping[str, int
     spec, count = names.spec, names.spec.num_growths
     columns: Columns = {field: full(count, 0, np.uint8) for field in ("site", "over", "slow_item", "slow_site")}
     columns |= {field: full(count, 0, np.float32) for field in ("slow_total", "slow_low", "slow_high")}
-    columns |= {"ripe": full(count, 0, np.int32), "under": full(count, False, bool), "counts": full(count, False, bool)}
+    columns |= {"ripe": full(count, 0, np.uint8), "under": full(count, False, bool), "counts": full(count, False, bool)}
     columns["site"][:] = KEEP  # rows beyond the game's own match no site
     columns["item"] = np.zeros((count, spec.num_choices), np.uint8)
     columns["count_item"] = np.full((count, 2), KEEP, np.uint8)
@@ -339,7 +339,7 @@ def tabulate_emergence(laws: Sequence[Growth], names: Names) -> data.Emergence:
 
 def tabulate_decay(game: Game, names: Names) -> data.Decay:
     count = names.spec.num_items
-    rate, into, ripe = full(count, 0, np.float32), np.arange(count, dtype=np.uint8), full(count, 0, np.int32)
+    rate, into, ripe = full(count, 0, np.float32), np.arange(count, dtype=np.uint8), full(count, 0, np.uint8)
     for law in game.decay:
         item = names.item[law.item]
         rate[item], into[item], ripe[item] = law.rate, names.item[law.into], law.ripe
@@ -348,7 +348,7 @@ def tabulate_decay(game: Game, names: Names) -> data.Decay:
 
 def tabulate_income(game: Game, names: Names) -> data.Income:
     count = names.spec.num_items
-    rate, ripe, amount = full(count, 0, np.float32), full(count, 0, np.int32), full(count, 0, np.float32)
+    rate, ripe, amount = full(count, 0, np.float32), full(count, 0, np.uint8), full(count, 0, np.float32)
     for law in game.income:
         item = names.item[law.item]
         rate[item], ripe[item], amount[item] = law.rate, law.ripe, law.amount

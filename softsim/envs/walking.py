@@ -41,7 +41,7 @@ def move(
     if spec.has("enter"):
         active, trigger = moved, jnp.full_like(target, rules.ENTER)
         if spec.has("touch"):
-            touches = rules.first_claims(target, walks & solid, draws.priority, nowhere)
+            touches = movement.first_claims(target, walks & solid, draws.priority, nowhere)
             active, trigger = moved | touches, jnp.where(touches, rules.TOUCH, rules.ENTER)
         met.append((trigger, target, active))
     if spec.has("face"):
