@@ -371,19 +371,21 @@ def complete(
     enough = joins & (need > 0) & (jnp.where(worked, level[None, None], 0.0).sum(-1) >= need)
     chosen = jnp.argmax(enough, 1, keepdims=True)
     where, item = (jnp.take_along_axis(each, chosen, 1) for each in (where, item))
-    enough = first_claims(where, enough.any(1, keepdims=True), slot + 1, size)
+    enough = first_claims(where, enough.any(1, keepdims=True), slot + 1, size)[:, 0]
+    where = where[:, 0]
+    row = jnp.where(enough, work.done[item[:, 0]], 0).astype(jnp.int32)  # [A], by who completes something
+    party = jnp.where(enough, at(state.stake, where), bit.dtype.type(0))  # [A], as bits
+    event = rules.event[row]
 
     def reward(both):
         state, tally = both
-        row = jnp.where(enough, work.done[item], 0).astype(jnp.int32)  # [A, 1]
-        workers = ((at(state.stake, where) & bit[None]) > 0) & enough  # [A, A]
-        state = on_cells(spec, params, state, row, where)
-        met = jnp.where(enough, where, size).reshape(-1)
+        workers = (party[:, None] & bit[None]) > 0  # [A, A]
+        state = on_cells(spec, params, state, row[:, None], where[:, None])
+        met = jnp.where(enough, where, size)
         state = dataclasses.replace(state, stake=state.stake.at[met].set(bit.dtype.type(0), mode="drop"))
-        own = rules.reward[row] * jnp.where(rules.by_level[row], level[None], 1.0)
-        kind = rules.event[row] == jnp.arange(tally.events.shape[1], dtype=jnp.int32)[None]  # [A, E]
-        # A matrix product, since XLA would work the chain above out anew for every pair of agent and event.
-        times = jnp.dot(workers.T.astype(jnp.float32), kind.astype(jnp.float32)).astype(jnp.int32)
+        own = rules.reward[row][:, None] * jnp.where(rules.by_level[row][:, None], level[None], 1.0)
+        kind = event[:, None] == jnp.arange(tally.events.shape[1], dtype=event.dtype)[None]  # [A, E]
+        times = (workers[:, :, None] & kind[:, None]).sum(0, dtype=jnp.int32)
         payoff = tally.payoff + jnp.where(workers, own, 0.0).sum(0)
         return state, dataclasses.replace(tally, payoff=payoff, events=tally.events + times)
 
