@@ -81,14 +81,14 @@ def profile(games: Sequence[str], num_envs: int, num_steps: int, top: int, seed:
 def own_time(events: Iterable[Any], kernels: set[str]) -> Counter[str]:
     """Nanoseconds of each kernel in one thread, without those of the kernels that loops and branches call."""
     spent: Counter[str] = Counter()
-    open_: list[tuple[float, str]] = []
+    running: list[tuple[float, str]] = []
     for event in sorted((e for e in events if e.name in kernels), key=lambda e: (e.start_ns, -e.duration_ns)):
-        while open_ and open_[-1][0] <= event.start_ns:
-            open_.pop()
-        if open_:
-            spent[open_[-1][1]] -= event.duration_ns
+        while running and running[-1][0] <= event.start_ns:
+            running.pop()
+        if running:
+            spent[running[-1][1]] -= event.duration_ns
         spent[event.name] += event.duration_ns
-        open_.append((event.start_ns + event.duration_ns, event.name))
+        running.append((event.start_ns + event.duration_ns, event.name))
     return spent
 
 
