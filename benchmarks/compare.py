@@ -1,4 +1,4 @@
-"""Measure softsim beside its peers, in one run on one machine: ours, theirs, and ours again.
+"""Measure softsim beside its peers, in one run on one machine, ours and theirs by turns.
 
     taskset -c 0 python benchmarks/compare.py --peers jaxmarl=envs/jaxmarl/bin/python --socialjax SocialJax
 
@@ -24,16 +24,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
+from runners import RUNNERS, PeerError, runner, spread
 
 from softsim import bench
 from softsim.cli import run_script
 from softsim.envs import Game, View, compile_games, declare, make
 from softsim.types import Environment, PyTree, UserError
-
-RUNNERS = Path(__file__).parent / "peers"
 
 PEERS = ("socialjax", "jaxmarl", "xminigrid", "craftax", "mettagrid", "meltingpot")
 """As their modules are called."""
@@ -93,10 +92,6 @@ class Settings:
     seed: int = 0
 
 
-class PeerError(Exception):
-    """A peer is not there, or did not answer; says why in one sentence."""
-
-
 def compare(pairs: Sequence[Pair], settings: Settings) -> Iterator[bench.Row]:
     """Measure all pairs in turn. A peer that is not there has one row with the reason, and no figures."""
     missing = set()
@@ -118,7 +113,7 @@ def compare(pairs: Sequence[Pair], settings: Settings) -> Iterator[bench.Row]:
 
 
 def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
-    """Measure ours, theirs and ours again.
+    """Measure ours and theirs by turns. The ratio is the median of those of the turns.
 
     Raises:
         PeerError: theirs could not be measured.
@@ -126,33 +121,24 @@ def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
     play, facts = ours(pair, settings)
     steps = calibrate(play, settings.seconds)
     load = os.getloadavg()[0]
-    before = [play(steps) for _ in range(settings.repeats)]
-    answer = theirs(pair, settings)
-    after = [play(steps) for _ in range(settings.repeats)]
+    with runner(command(pair, settings), settings.timeout) as (peer, repeat):
+        turns = [(play(steps), repeat()) for _ in range(settings.repeats)]
 
-    game, num_agents = pair.game, facts["num_agents"]
-    row = bench.rates(game, settings.num_envs, num_agents, steps, before + after, facts.pop("compile_s"))
-    rate, agents = sorted(answer["env_steps_per_s"]), answer["num_agents"]
-    median = statistics.median(rate)
+    agents, theirs = peer["num_agents"], [rate for _, rate in turns]
+    row = bench.rates(
+        pair.game, settings.num_envs, facts["num_agents"], steps, [spent for spent, _ in turns], facts["compile_s"]
+    )
+    ratios = [settings.num_envs * steps / spent * facts["num_agents"] / (rate * agents) for spent, rate in turns]
     return {
         **row,
-        **facts,
-        "env_steps_per_s_before": settings.num_envs * steps / statistics.median(before),
-        "env_steps_per_s_after": settings.num_envs * steps / statistics.median(after),
+        "observation_bytes": facts["observation_bytes"],
         "versions": {name: importlib.metadata.version(name) for name in ("softsim", "jax")},
         "note": pair.note,
         "load": load,
-        "ratio": row["agent_steps_per_s"] / (median * agents),
-        "ratio_min": row["env_steps_per_s_min"] * num_agents / (rate[-1] * agents),
-        "ratio_max": row["env_steps_per_s_max"] * num_agents / (rate[0] * agents),
-        "peer_num_envs": answer["num_envs"],
-        "peer_num_agents": agents,
-        "peer_env_steps_per_s": median,
-        "peer_env_steps_per_s_min": rate[0],
-        "peer_env_steps_per_s_max": rate[-1],
-        "peer_agent_steps_per_s": median * agents,
-        "peer_repeats": len(rate),
-        **{f"peer_{key}": answer[key] for key in ("num_steps", "compile_s", "observation_bytes", "device", "versions")},
+        **spread("ratio", ratios),
+        **spread("peer_env_steps_per_s", theirs),
+        "peer_agent_steps_per_s": statistics.median(theirs) * agents,
+        **{f"peer_{name}": value for name, value in peer.items()},
     }
 
 
@@ -215,39 +201,16 @@ def find(peer: str, settings: Settings) -> str:
     return interpreter
 
 
-def theirs(pair: Pair, settings: Settings) -> dict[str, Any]:
-    """Run the peer's runner in a process of its own and return what it answers.
+def command(pair: Pair, settings: Settings) -> list[str]:
+    """What starts the peer's runner.
 
     Raises:
-        PeerError: it failed, took too long, or answered nothing.
+        PeerError: the peer is not there.
     """
-    command = [find(pair.peer, settings), str(RUNNERS / f"run_{pair.peer}.py"), pair.world]
-    command += ["--num-envs", str(settings.num_envs), "--repeats", str(settings.repeats)]
-    command += ["--seconds", str(settings.seconds), "--seed", str(settings.seed)]
-    command += ["--num-agents", str(pair.num_agents)] if pair.num_agents else []
-    command += ["--checkout", settings.socialjax] if pair.peer == "socialjax" else []
-    return ask(command, settings.timeout)
-
-
-def ask(command: Sequence[str], timeout: float) -> dict[str, Any]:
-    """Run a runner and return its last line, which is JSON.
-
-    Raises:
-        PeerError: it failed, took longer than `timeout` seconds, or answered nothing.
-    """
-    env = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
-    env |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}  # freed memory is kept, in their favour
-    try:
-        done = subprocess.run(command, timeout=timeout, capture_output=True, text=True, check=False, env=env)
-    except subprocess.TimeoutExpired:
-        raise PeerError(f"took longer than {timeout:g} s.") from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing was said"]
-        raise PeerError(f"failed with exit code {done.returncode}: {said[-1].strip()[:200]}")
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        raise PeerError("answered nothing.")
-    return json.loads(lines[-1])
+    words = [find(pair.peer, settings), str(RUNNERS / f"run_{pair.peer}.py"), pair.world]
+    words += ["--num-envs", str(settings.num_envs), "--seconds", str(settings.seconds), "--seed", str(settings.seed)]
+    words += ["--num-agents", str(pair.num_agents)] if pair.num_agents else []
+    return words + (["--checkout", settings.socialjax] if pair.peer == "socialjax" else [])
 
 
 def short(number: float) -> str:
@@ -258,10 +221,9 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
-def spread(row: bench.Row, prefix: str) -> str:
-    """A rate of environment steps: median (least - most)."""
-    median, least, most = (short(row[f"{prefix}env_steps_per_s{end}"]) for end in ("", "_min", "_max"))
-    return f"{median} ({least} - {most})"
+def from_to(row: bench.Row, name: str, shown: Callable[[float], str]) -> str:
+    """Median (least - most)."""
+    return "{} ({} - {})".format(*(shown(row[f"{name}{end}"]) for end in ("", "_min", "_max")))
 
 
 COLUMNS: Mapping[str, Callable[[bench.Row], str]] = {
@@ -269,10 +231,10 @@ COLUMNS: Mapping[str, Callable[[bench.Row], str]] = {
     "ours": lambda row: row["game"],
     "agents": lambda row: f"{row['num_agents']:g} : {row['peer_num_agents']:g}",
     "envs": lambda row: f"{row['num_envs']:,} : {row['peer_num_envs']:,}",
-    "env-steps/s, ours": lambda row: spread(row, ""),
-    "theirs": lambda row: spread(row, "peer_"),
+    "env-steps/s, ours": lambda row: from_to(row, "env_steps_per_s", short),
+    "theirs": lambda row: from_to(row, "peer_env_steps_per_s", short),
     "agent-steps/s": lambda row: f"{short(row['agent_steps_per_s'])} : {short(row['peer_agent_steps_per_s'])}",
-    "ratio": lambda row: f"{row['ratio']:.2f}" if row["ratio"] < 10 else f"{row['ratio']:.0f}",
+    "ratio": lambda row: from_to(row, "ratio", lambda ratio: f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"),
     "compile s": lambda row: f"{row['compile_s']:.1f} : {row['peer_compile_s']:.1f}",
     "observation B": lambda row: f"{row['observation_bytes']:,} : {row['peer_observation_bytes']:,}",
 }
@@ -286,7 +248,7 @@ def table(rows: Sequence[bench.Row]) -> str:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines] + [""]
         notes = {f"{row['peer']} {row['world']}: {row['note']}" for row in measured if row["note"]}
-        text += ["ratio: of agent-steps/s, ours to theirs; above 1 ours is faster", *sorted(notes)]
+        text += ["ratio: of agent-steps/s, ours to theirs, by turns; above 1 ours is faster", *sorted(notes)]
     for row in rows:
         if "skipped" in row:
             text.append(f"{' '.join(filter(None, (row['peer'], row['world'])))} was skipped: {row['skipped']}")
@@ -295,7 +257,7 @@ def table(rows: Sequence[bench.Row]) -> str:
         peers = {f"{name} {version}" for row in measured for name, version in row["peer_versions"].items()}
         first, devices = measured[0], {row["device"] for row in measured} | {row["peer_device"] for row in measured}
         text.append(f"softsim {first['versions']['softsim']}, jax {first['jax']}; {', '.join(sorted(peers))}")
-        text.append(f"{'; '.join(sorted(devices))}; median (least - most) of {first['peer_repeats']} repeats of theirs")
+        text.append(f"{'; '.join(sorted(devices))}; median (least - most) of {first['repeats']} turns")
     return "\n".join(text) or "nothing measured"
 
 
@@ -364,9 +326,9 @@ def measure(
         socialjax: a checkout of SocialJax.
         only: peers, or worlds or games of theirs and ours, to measure; by default all.
         num_envs: environments in one batch, of ours and of peers on JAX.
-        repeats: of theirs; ours has as many before and as many after.
+        repeats: turns of ours and of theirs.
         seconds: of one repeat.
-        timeout: seconds after which a peer's world is given up.
+        timeout: seconds after which a peer's world is given up, our turns among them.
         as_json: end with one JSON object.
         out: a JSON Lines file to append each row to, as it is measured.
     """

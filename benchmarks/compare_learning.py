@@ -1,4 +1,4 @@
-"""Measure learning beside JaxMARL's feed-forward IPPO, at its settings, in one run: ours, theirs, and ours again.
+"""Measure learning beside JaxMARL's feed-forward IPPO, at its settings, in one run, by turns.
 
     python benchmarks/compare_learning.py --python envs/jaxmarl/bin/python --checkout JaxMARL
 
@@ -14,17 +14,17 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import tyro
-from compare import RUNNERS, PeerError, ask
+from runners import RUNNERS, PeerError, runner, spread
 
 from softsim import NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, bench
+from softsim.bench import Row
 from softsim.cli import run_script
 from softsim.compilations import options
 from softsim.learners.opponent import OpponentConfig
@@ -68,7 +68,7 @@ def config_of(game: str, model: str, updates: int) -> RunConfig:
     return RunConfig(game=(game,), horizon=HORIZON, train=train)
 
 
-def ours(game: str, model: str, updates: int) -> tuple[Callable[[], float], bench.Row]:
+def ours(game: str, model: str, updates: int) -> tuple[Callable[[], float], Row]:
     """Compile our run. Returns what does one chunk and says how long that took, and facts for the row."""
     program = config_of(game, model, updates).program()
     state = jax.jit(program.init)()
@@ -86,45 +86,36 @@ def ours(game: str, model: str, updates: int) -> tuple[Callable[[], float], benc
     return play, facts
 
 
-def measure_kitchen(kitchen: str, ask_theirs: Callable[[], Any], updates: int, repeats: int) -> list[bench.Row]:
-    """Measure ours with each model, theirs, and ours again: a row for each model.
+def measure_kitchen(kitchen: str, command: Sequence[str], updates: int, repeats: int, timeout: float) -> list[Row]:
+    """Measure ours with each model and theirs by turns: a row for each model.
 
     Raises:
         PeerError: theirs could not be measured, or has other settings than ours.
     """
     game, load = KITCHENS[kitchen], os.getloadavg()[0]
     runs = {model: ours(game, model, updates) for model in MODELS}
-    before = {model: [play() for _ in range(repeats)] for model, (play, _) in runs.items()}
-    answer = ask_theirs()
-    after = {model: [play() for _ in range(repeats)] for model, (play, _) in runs.items()}
-    found = {name: answer["settings"][name] for name in SETTINGS}
-    if found != SETTINGS:
-        raise PeerError(f"its settings are {found}, and ours {SETTINGS}.")
-    rate, agents, rows = sorted(answer["env_steps_per_s"]), answer["num_agents"], []
+    with runner(command, timeout) as (peer, repeat):
+        found = {name: peer["settings"][name] for name in SETTINGS}
+        if found != SETTINGS:
+            raise PeerError(f"its settings are {found}, and ours {SETTINGS}.")
+        turns = [({model: play() for model, (play, _) in runs.items()}, repeat()) for _ in range(repeats)]
+    theirs, steps = [rate * peer["num_agents"] for _, rate in turns], updates * SETTINGS["NUM_STEPS"]
+    rows = []
     for model, (_, facts) in runs.items():
-        spent, steps = before[model] + after[model], updates * SETTINGS["NUM_STEPS"]
+        spent = [ours[model] for ours, _ in turns]
         row = bench.rates(game, SETTINGS["NUM_ENVS"], facts["num_agents"], steps, spent, facts["compile_s"])
-        theirs = statistics.median(rate) * agents
+        mine = [row["num_envs"] * steps * row["num_agents"] / each for each in spent]
         rows.append(
             {"peer": "jaxmarl", "world": kitchen, "opponent_model": model}
             | row
             | {
                 "num_weights": facts["num_weights"],
-                "agent_steps_per_s_before": row["num_envs"] * steps * agents / statistics.median(before[model]),
-                "agent_steps_per_s_after": row["num_envs"] * steps * agents / statistics.median(after[model]),
                 "updates": updates,
                 "versions": {name: importlib.metadata.version(name) for name in ("softsim", "jax")},
                 "load": load,
-                "ratio": row["agent_steps_per_s"] / theirs,
-                "ratio_min": row["env_steps_per_s_min"] / rate[-1],
-                "ratio_max": row["env_steps_per_s_max"] / rate[0],
-                "peer_agent_steps_per_s": theirs,
-                "peer_agent_steps_per_s_min": rate[0] * agents,
-                "peer_agent_steps_per_s_max": rate[-1] * agents,
-                "peer_repeats": len(rate),
-                **{
-                    f"peer_{key}": answer[key] for key in ("compile_s", "num_weights", "settings", "device", "versions")
-                },
+                **spread("ratio", [one / other for one, other in zip(mine, theirs, strict=True)]),
+                **spread("peer_agent_steps_per_s", theirs),
+                **{f"peer_{name}": value for name, value in peer.items() if name != "num_agents"},
             }
         )
     return rows
@@ -158,8 +149,8 @@ def measure(
         checkout: the repository of JaxMARL.
         kitchens: of theirs, to learn in.
         updates: of one repeat.
-        repeats: of theirs; ours has as many before and as many after.
-        timeout: seconds after which theirs is given up.
+        repeats: turns of ours, with each model, and of theirs.
+        timeout: seconds after which theirs is given up, our turns among them.
         as_json: end with one JSON object.
         out: a JSON Lines file to append each row to.
     """
@@ -171,16 +162,10 @@ def measure(
     rows = []
     for kitchen in kitchens:
         print(kitchen, file=sys.stderr, flush=True)
-        runner = [
-            str(python.absolute()),
-            str(RUNNERS / "learn_jaxmarl.py"),
-            kitchen,
-            "--checkout",
-            str(checkout.absolute()),
-        ]
-        runner += ["--updates", str(updates), "--repeats", str(repeats)]
+        command = [str(python.absolute()), str(RUNNERS / "learn_jaxmarl.py"), kitchen]
+        command += ["--checkout", str(checkout.absolute()), "--updates", str(updates)]
         try:
-            measured = measure_kitchen(kitchen, lambda runner=runner: ask(runner, timeout), updates, repeats)
+            measured = measure_kitchen(kitchen, command, updates, repeats, timeout)
         except PeerError as error:
             measured = [{"peer": "jaxmarl", "world": kitchen, "skipped": str(error)}]
         rows += measured
@@ -191,7 +176,7 @@ def measure(
         print(json.dumps({"rows": rows}))
 
 
-def table(rows: Sequence[bench.Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Lay rows out for people; below them who was skipped, and why."""
     lines = [list(COLUMNS), *([column(row) for column in COLUMNS.values()] for row in rows if "ratio" in row)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

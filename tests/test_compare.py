@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,6 @@ from softsim.envs import View, declare, names
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 ANSWER = {
-    "env_steps_per_s": [300.0, 100.0, 200.0],
     "num_envs": 4,
     "num_steps": 7,
     "num_agents": 3,
@@ -25,11 +25,14 @@ ANSWER = {
 }
 
 RUNNER = f"""
-import sys, time
+import json, sys, time
 world = sys.argv[1]
 print("some chatter")
 if world == "answers":
-    print({json.dumps(json.dumps(ANSWER))})
+    print({json.dumps(json.dumps(ANSWER))}, flush=True)
+    for rate in (300.0, 100.0, 200.0):
+        sys.stdin.readline()
+        print(json.dumps({{"env_steps_per_s": rate}}), flush=True)
 elif world == "crashes":
     print("before", file=sys.stderr)
     raise ValueError("no such map")
@@ -41,6 +44,7 @@ elif world == "sleeps":
 @pytest.fixture
 def script(monkeypatch):
     """The script as a module."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
     spec = importlib.util.spec_from_file_location("compare", BENCHMARKS / "compare.py")
     assert spec is not None
     assert spec.loader is not None
@@ -64,9 +68,15 @@ def compare(script, monkeypatch, tmp_path):
 
 @pytest.fixture
 def quick(compare, monkeypatch):
-    """As `compare`; ours takes a second a step, whatever is asked."""
+    """As `compare`; ours takes a second a step at first, and every turn as long again."""
     facts = {"num_agents": 2.0, "compile_s": 0.5, "observation_bytes": 8}
-    monkeypatch.setattr(compare, "ours", lambda pair, settings: (lambda steps: float(steps), dict(facts)))
+    monkeypatch.setattr(compare, "calibrate", lambda play, seconds: 5)
+
+    def ours(pair, settings):
+        turns = itertools.count(1)
+        return lambda steps: float(steps * next(turns)), facts
+
+    monkeypatch.setattr(compare, "ours", ours)
     return compare
 
 
@@ -80,30 +90,30 @@ def test_a_row_holds_both_and_their_ratio(quick, capsys, tmp_path):
     (row,) = rows_of(capsys)
     assert [json.loads(line) for line in out.read_text().splitlines()] == [row]
     assert (row["peer"], row["world"], row["game"]) == ("json", "answers", "prisoners_dilemma")
-    assert row["env_steps_per_s"] == row["env_steps_per_s_before"] == row["env_steps_per_s_after"] == 1000.0
-    assert row["repeats"] == 6  # as many before as after
-    assert row["peer_env_steps_per_s"] == 200.0
-    assert (row["peer_env_steps_per_s_min"], row["peer_env_steps_per_s_max"]) == (100.0, 300.0)
+    ours, theirs = (1000.0, 500.0, 1000 / 3), (300.0, 100.0, 200.0)
+    ratios = [one * 2 / (other * 3) for one, other in zip(ours, theirs, strict=True)]
+    for name, values in (("env_steps_per_s", ours), ("peer_env_steps_per_s", theirs), ("ratio", ratios)):
+        least, middle, most = sorted(values)
+        assert (row[f"{name}_min"], row[name], row[f"{name}_max"]) == pytest.approx((least, middle, most))
+    assert row["ratio"] == pytest.approx(1000 * 2 / (300 * 3))  # not that of the medians, 500 and 200
+    assert row["repeats"] == 3
     assert row["peer_agent_steps_per_s"] == 600.0
-    assert row["ratio"] == pytest.approx(1000 * 2 / (200 * 3))
-    assert row["ratio_min"] == pytest.approx(1000 * 2 / (300 * 3))
-    assert row["ratio_max"] == pytest.approx(1000 * 2 / (100 * 3))
     assert row["peer_versions"] == ANSWER["versions"]
     assert {"compile_s", "peer_compile_s", "device", "peer_device", "versions", "load"} <= set(row)
 
 
 def test_ours_is_measured(compare, capsys):
-    arguments = ["--only", "answers", "--num-envs", "4", "--repeats", "2", "--seconds", "0.01", "--json"]
+    arguments = ["--only", "answers", "--num-envs", "4", "--repeats", "3", "--seconds", "0.01", "--json"]
     compare.main(arguments)
     (row,) = rows_of(capsys)
     assert row["env_steps_per_s_min"] <= row["env_steps_per_s"] <= row["env_steps_per_s_max"]
     assert row["num_agents"] == 2.0
-    assert row["ratio"] == pytest.approx(row["env_steps_per_s"] * 2 / 600)
+    assert row["ratio_min"] <= row["env_steps_per_s"] * 2 / 600 <= row["ratio_max"]
     assert row["observation_bytes"] > 0
 
 
 def test_failing_and_missing_peers_are_named_and_the_rest_goes_on(quick, capsys):
-    quick.main(["--timeout", "2", "--json"])
+    quick.main(["--timeout", "2", "--repeats", "3", "--json"])
     text = capsys.readouterr().out
     rows = {row["world"]: row for row in json.loads(text.splitlines()[-1])["rows"]}
     assert "skipped" not in rows["answers"]
@@ -115,6 +125,12 @@ def test_failing_and_missing_peers_are_named_and_the_rest_goes_on(quick, capsys)
     for name in ("json crashes", "json sleeps", "json is_silent", "nobody"):
         assert f"{name} was skipped: " in text
     assert "json answers: a note" in text
+
+
+def test_a_peer_that_ends_early_is_skipped(quick, capsys):
+    quick.main(["--only", "answers", "--repeats", "4", "--json"])
+    (row,) = rows_of(capsys)
+    assert row["skipped"] == "answered nothing."
 
 
 def test_an_interpreter_without_the_peer_is_said_so(quick, capsys):

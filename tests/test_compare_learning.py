@@ -19,8 +19,11 @@ import json, sys
 kitchen = sys.argv[1]
 print("some chatter")
 settings = json.loads(%r) | {"NUM_ENVS": 16 if kitchen == "cramped_room" else 17}
-row = {"env_steps_per_s": [300.0, 100.0, 200.0], "num_agents": 2, "compile_s": 1.5, "num_weights": 9}
-print(json.dumps(row | {"settings": settings, "device": "abacus", "versions": {"jaxmarl": "0.0"}}))
+row = {"num_agents": 2, "compile_s": 1.5, "num_weights": 9}
+print(json.dumps(row | {"settings": settings, "device": "abacus", "versions": {"jaxmarl": "0.0"}}), flush=True)
+for rate in (300.0, 100.0, 200.0):
+    sys.stdin.readline()
+    print(json.dumps({"env_steps_per_s": rate}), flush=True)
 """
 
 
@@ -57,9 +60,10 @@ def test_a_row_holds_both_and_their_ratio(script, capsys, tmp_path):
     for row in rows:
         assert row["game"] == "cooking_cramped_room"
         assert row["agent_steps_per_s"] == 10 * 16 * 128 * 2 / 2.0
-        assert row["agent_steps_per_s_before"] == row["agent_steps_per_s_after"] == row["agent_steps_per_s"]
-        assert row["repeats"] == 6  # as many before as after
+        assert row["repeats"] == 3
+        assert (row["peer_agent_steps_per_s_min"], row["peer_agent_steps_per_s_max"]) == (200.0, 600.0)
         assert row["peer_agent_steps_per_s"] == 400.0
+        assert row["ratio_max"] == pytest.approx(row["agent_steps_per_s"] / 200.0)
         assert row["ratio"] == pytest.approx(row["agent_steps_per_s"] / 400.0)
         assert row["peer_settings"]["LR"] == 1e-3
         assert {"compile_s", "peer_compile_s", "num_weights", "peer_num_weights", "device", "versions"} <= set(row)

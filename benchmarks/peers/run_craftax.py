@@ -8,7 +8,7 @@ for few environments then.
 from __future__ import annotations
 
 from craftax.craftax_env import make_craftax_env_from_name
-from stepping import answer, measure_jax, options
+from stepping import measure_jax, options, versions
 
 WORLDS = ("classic_symbolic", "classic_symbolic_without_resets")
 
@@ -23,8 +23,8 @@ def main() -> None:
         observation, state, *_ = env.step(key, state, action[0], params)
         return observation, state
 
-    row = measure_jax(lambda key: env.reset(key, params), step, env.action_space(params).n, 1, asked)
-    answer(row, ("craftax", "jax"))
+    num_actions, packages = env.action_space(params).n, versions("craftax", "jax")
+    measure_jax(lambda key: env.reset(key, params), step, num_actions, 1, packages, asked)
 
 
 if __name__ == "__main__":

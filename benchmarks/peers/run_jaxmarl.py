@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jaxmarl
 from jaxmarl.environments.overcooked import overcooked_layouts
-from stepping import answer, measure_jax, options
+from stepping import measure_jax, options, versions
 
 KITCHENS = ("cramped_room", "asymm_advantages", "coord_ring", "forced_coord", "counter_circuit")
 WORLDS = ("coin_game", "storm_2p", *(f"overcooked_{layout}" for layout in KITCHENS))
@@ -22,8 +22,8 @@ def main() -> None:
         observation, state, *_ = env.step(key, state, {agent: action[i] for i, agent in enumerate(env.agents)})
         return observation, state
 
-    row = measure_jax(env.reset, step, env.action_space(env.agents[0]).n, env.num_agents, asked)
-    answer(row, ("jaxmarl", "jax"))
+    num_actions = env.action_space(env.agents[0]).n
+    measure_jax(env.reset, step, num_actions, env.num_agents, versions("jaxmarl", "jax"), asked)
 
 
 if __name__ == "__main__":

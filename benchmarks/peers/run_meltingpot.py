@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 from meltingpot import substrate
-from stepping import answer, options, repeated
+from stepping import options, take_turns, versions
 
 WORLDS = ("commons_harvest__open", "clean_up")
 
@@ -34,11 +34,15 @@ def main() -> None:
             timestep = env.step([int(action) for action in random.integers(num_actions, size=num_agents)])
             seen += sum(int(player["RGB"].sum()) for player in timestep.observation)
 
-    row = repeated(play, 1, asked)
-    size = sum(player["RGB"].nbytes for player in timestep.observation)
-    device = "cpu, one process"
-    row |= {"num_agents": num_agents, "compile_s": begin_s, "observation_bytes": size, "device": device}
-    answer(row, ("dm-meltingpot", "numpy"))
+    facts = {
+        "num_envs": 1,
+        "num_agents": num_agents,
+        "compile_s": begin_s,
+        "observation_bytes": sum(player["RGB"].nbytes for player in timestep.observation),
+        "device": "cpu, one process",
+        "versions": versions("dm-meltingpot", "numpy"),
+    }
+    take_turns(play, facts, asked)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 import numpy as np
 from mettagrid.builder.envs import make_arena
 from mettagrid.simulator.simulator import Simulator
-from stepping import answer, options, repeated
+from stepping import options, take_turns, versions
 
 WORLDS = ("arena",)
 WINDOW = 11
@@ -41,11 +41,15 @@ def main() -> None:
             # Four bytes at a time, so that reading costs little beside stepping.
             seen += int(engine.observations().reshape(-1).view(np.uint32).sum())
 
-    row = repeated(play, 1, asked)
-    size = simulation._c_sim.observations().nbytes
-    device = "cpu, one core"
-    row |= {"num_agents": config.game.num_agents, "compile_s": begin_s, "observation_bytes": size, "device": device}
-    answer(row, ("mettagrid", "numpy"), actions=list(simulation.action_names))
+    facts = {
+        "num_envs": 1,
+        "num_agents": config.game.num_agents,
+        "compile_s": begin_s,
+        "observation_bytes": simulation._c_sim.observations().nbytes,
+        "device": "cpu, one core",
+        "versions": versions("mettagrid", "numpy"),
+    }
+    take_turns(play, facts, asked)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from stepping import answer, measure_jax, options
+from stepping import measure_jax, options, versions
 
 WORLDS = (
     "harvest_common_open",
@@ -34,8 +34,8 @@ def main() -> None:
         observation, state, *_ = env.step(key, state, [action[i] for i in range(env.num_agents)])
         return observation, state
 
-    row = measure_jax(env.reset, step, env.action_space(0).n, env.num_agents, asked)
-    answer(row, ("jax",), versions={"socialjax": socialjax.__version__})
+    packages = versions("jax") | {"socialjax": socialjax.__version__}
+    measure_jax(env.reset, step, env.action_space(0).n, env.num_agents, packages, asked)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import xminigrid
-from stepping import answer, measure_jax, options
+from stepping import measure_jax, options, versions
 from xminigrid.core.constants import TILES_REGISTRY, Colors, Tiles
 from xminigrid.core.goals import AgentNearGoal
 from xminigrid.core.rules import TileNearRule
@@ -42,7 +42,7 @@ def main() -> None:
         timestep = env.step(params, timestep, action[0])
         return timestep.observation, timestep
 
-    answer(measure_jax(reset, step, env.num_actions(params), 1, asked), ("xminigrid", "jax"))
+    measure_jax(reset, step, env.num_actions(params), 1, versions("xminigrid", "jax"), asked)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""What the runners share: a command line, the measured loops, and the one line of JSON that they answer with.
+"""What the runners share: a command line, the measured loops, and how they answer.
 
-A runner needs the peer and, for peers on JAX, jax; nothing else, and softsim least of all.
+A runner needs the peer and, for peers on JAX, jax; nothing else, and softsim least of all. It compiles, warms up, and
+prints one line of JSON with facts. Then it plays one repeat for every line that it reads, and prints its rate. By
+hand, five repeats are `yes | head -5 | python run_jaxmarl.py coin_game`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import dataclasses
 import importlib.metadata
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,7 +29,6 @@ class Options:
     world: str
     num_envs: int = 1024
     num_agents: int | None = None
-    repeats: int = 5
     seconds: float = 0.3
     seed: int = 0
     checkout: str = ""
@@ -38,21 +40,41 @@ def options(worlds: Sequence[str], arguments: Sequence[str] | None = None) -> Op
     parser.add_argument("world", choices=worlds)
     parser.add_argument("--num-envs", type=int, default=Options.num_envs)
     parser.add_argument("--num-agents", type=int, help="where the world leaves a choice")
-    parser.add_argument("--repeats", type=int, default=Options.repeats)
     parser.add_argument("--seconds", type=float, default=Options.seconds, help="of one repeat")
     parser.add_argument("--seed", type=int, default=Options.seed)
     parser.add_argument("--checkout", default=Options.checkout, help="the peer's folder, if it is not installed")
     return Options(**vars(parser.parse_args(arguments)))
 
 
-def answer(row: dict[str, Any], packages: Sequence[str], **more: Any) -> None:
-    """Print the row as the last line, with the versions of the packages that it was measured with."""
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    print(json.dumps({**row, "versions": versions | more.pop("versions", {}), **more}), flush=True)
+def versions(*packages: str) -> dict[str, str]:
+    """The versions of packages, by their names."""
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
-def measure_jax(reset: Any, step: Any, num_actions: int, num_agents: int, asked: Options) -> dict[str, Any]:
-    """Measure a world on JAX: `vmap` over environments in a loop inside one jitted program, the state donated.
+def take_turns(play: Callable[[int], None], facts: dict[str, Any], asked: Options) -> None:
+    """Warm up, print the facts, and play whenever asked to.
+
+    Args:
+        play: steps `facts["num_envs"]` environments so many times.
+    """
+    spent, trial = timed(play, 1), 1
+    if spent < asked.seconds:
+        spent, trial = timed(play, STEPS_TO_CALIBRATE), STEPS_TO_CALIBRATE
+    steps = max(LEAST_STEPS, round(asked.seconds / spent * trial))
+    serve(lambda: facts["num_envs"] * steps / timed(play, steps), facts | {"num_steps": steps})
+
+
+def serve(repeat: Callable[[], float], facts: dict[str, Any]) -> None:
+    """Print the facts, then the environment steps per second of one repeat for every line of the standard input."""
+    print(json.dumps(facts), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({"env_steps_per_s": repeat()}), flush=True)
+
+
+def measure_jax(
+    reset: Any, step: Any, num_actions: int, num_agents: int, packages: dict[str, str], asked: Options
+) -> None:
+    """Take turns with a world on JAX: `vmap` over environments in a loop inside one jitted program, the state donated.
 
     Actions are uniformly random and drawn inside. Observations are carried from step to step, hence written
     out, and every number of them is read and summed.
@@ -60,6 +82,7 @@ def measure_jax(reset: Any, step: Any, num_actions: int, num_agents: int, asked:
     Args:
         reset: `key -> (observation, state)`, of one environment.
         step: `(key, state, action [A] int32) -> (observation, state)`, with the resets that are to be measured.
+        packages: what it is measured with, and their versions.
     """
     import jax
     import jax.numpy as jnp
@@ -93,19 +116,15 @@ def measure_jax(reset: Any, step: Any, num_actions: int, num_agents: int, asked:
         nonlocal carry
         carry = jax.block_until_ready(program(carry, steps))
 
-    row = repeated(play, asked.num_envs, asked)
-    device = jax.devices()[0].device_kind
-    return {**row, "num_agents": num_agents, "compile_s": compile_s, "observation_bytes": size, "device": device}
-
-
-def repeated(play: Callable[[int], None], num_envs: int, asked: Options) -> dict[str, Any]:
-    """Measure `play`, which steps `num_envs` environments so many times: the rate of each repeat."""
-    spent, trial = timed(play, 1), 1
-    if spent < asked.seconds:
-        spent, trial = timed(play, STEPS_TO_CALIBRATE), STEPS_TO_CALIBRATE
-    steps = max(LEAST_STEPS, round(asked.seconds / spent * trial))
-    rates = [num_envs * steps / timed(play, steps) for _ in range(asked.repeats)]
-    return {"env_steps_per_s": rates, "num_envs": num_envs, "num_steps": steps}
+    facts = {
+        "num_envs": asked.num_envs,
+        "num_agents": num_agents,
+        "compile_s": compile_s,
+        "observation_bytes": size,
+        "device": jax.devices()[0].device_kind,
+        "versions": packages,
+    }
+    take_turns(play, facts, asked)
 
 
 def timed(play: Callable[[int], None], steps: int) -> float:
