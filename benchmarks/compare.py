@@ -113,15 +113,15 @@ def compare(pairs: Sequence[Pair], settings: Settings) -> Iterator[bench.Row]:
 
 
 def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
-    """Measure ours and theirs by turns. The ratio is the median of those of the turns.
+    """Measure ours and theirs by turns; both compile at the same time. The ratio is the median of those of the turns.
 
     Raises:
         PeerError: theirs could not be measured.
     """
-    play, facts = ours(pair, settings)
-    steps = calibrate(play, settings.seconds)
-    load = os.getloadavg()[0]
-    with runner(command(pair, settings), settings.timeout) as (peer, repeat):
+    with runner(command(pair, settings), settings.timeout) as (ready, repeat):
+        play, facts = ours(pair, settings)
+        peer = ready()
+        steps = calibrate(play, settings.seconds)
         turns = [(play(steps), repeat()) for _ in range(settings.repeats)]
 
     agents, theirs = peer["num_agents"], [rate for _, rate in turns]
@@ -134,7 +134,6 @@ def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
         "observation_bytes": facts["observation_bytes"],
         "versions": {name: importlib.metadata.version(name) for name in ("softsim", "jax")},
         "note": pair.note,
-        "load": load,
         **spread("ratio", ratios),
         **spread("peer_env_steps_per_s", theirs),
         "peer_agent_steps_per_s": statistics.median(theirs) * agents,

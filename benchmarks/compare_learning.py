@@ -23,7 +23,7 @@ import jax
 import tyro
 from runners import RUNNERS, PeerError, runner, spread
 
-from softsim import NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, bench
+from softsim import NetworkConfig, PPOConfig, SelectionConfig, TrainConfig, bench, machine
 from softsim.bench import Row
 from softsim.cli import run_script
 from softsim.compilations import options
@@ -94,7 +94,8 @@ def measure_kitchen(kitchen: str, command: Sequence[str], updates: int, repeats:
     """
     game, load = KITCHENS[kitchen], os.getloadavg()[0]
     runs = {model: ours(game, model, updates) for model in MODELS}
-    with runner(command, timeout) as (peer, repeat):
+    with runner(command, timeout) as (ready, repeat):
+        peer = ready()
         found = {name: peer["settings"][name] for name in SETTINGS}
         if found != SETTINGS:
             raise PeerError(f"its settings are {found}, and ours {SETTINGS}.")
@@ -111,6 +112,8 @@ def measure_kitchen(kitchen: str, command: Sequence[str], updates: int, repeats:
             | {
                 "num_weights": facts["num_weights"],
                 "updates": updates,
+                "matrix_operations": products(facts["num_weights"], facts["num_agents"]),
+                "matrix_operations_per_s": machine.matrix_rate(),
                 "versions": {name: importlib.metadata.version(name) for name in ("softsim", "jax")},
                 "load": load,
                 **spread("ratio", [one / other for one, other in zip(mine, theirs, strict=True)]),
@@ -119,6 +122,13 @@ def measure_kitchen(kitchen: str, command: Sequence[str], updates: int, repeats:
             }
         )
     return rows
+
+
+def products(num_weights: int, num_agents: float) -> float:
+    """Floating-point operations of an update's matrix products: a step forward to play, and in every epoch a step
+    forward and one back, which is twice as much, each a product and a sum per weight."""
+    samples = SETTINGS["NUM_ENVS"] * SETTINGS["NUM_STEPS"] * num_agents
+    return 2.0 * num_weights * samples * (1 + 3 * SETTINGS["UPDATE_EPOCHS"])
 
 
 COLUMNS = {

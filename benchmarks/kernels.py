@@ -54,8 +54,12 @@ def measure(
 
 
 def profile(games: Sequence[str], num_envs: int, num_steps: int, top: int, seed: int = 0) -> bench.Row:
-    """Profile one batch. Shares are of the time that all kernels take; times in microseconds per environment step."""
-    program, _, params, running = bench.stepping(*make(games), num_envs, seed)
+    """Profile one batch. Shares are of the time that all kernels take; times in microseconds per environment step, and
+    in seconds to trace and compile the step alone."""
+    world, situations = make(games)
+    program, _, params, running = bench.stepping(world, situations, num_envs, seed)
+    keys, action = jax.random.split(jax.random.key(seed), num_envs), running.play.timestep.action_mask.argmax(-1)
+    _, compile_s = bench.compiled(jax.jit(jax.vmap(world.step)), keys, params, running.play.state, action)
     running, _ = bench.timed(program, params, running, num_steps)
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -72,6 +76,7 @@ def profile(games: Sequence[str], num_envs: int, num_steps: int, top: int, seed:
         "num_steps": num_steps,
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,
+        "step_compile_s": compile_s,
         "microseconds": total / 1e3 / num_steps / num_envs,
         "kernels": len(spent),
         "shares": {kernel: round(time / total, 4) for kernel, time in spent.most_common(top)},

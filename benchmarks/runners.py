@@ -24,8 +24,11 @@ class PeerError(Exception):
 
 
 @contextlib.contextmanager
-def runner(command: Sequence[str], timeout: float) -> Iterator[tuple[dict[str, Any], Callable[[], float]]]:
-    """Start a runner: its facts, and what plays one repeat and returns its environment steps per second.
+def runner(
+    command: Sequence[str], timeout: float
+) -> Iterator[tuple[Callable[[], dict[str, Any]], Callable[[], float]]]:
+    """Start a runner, which compiles at once: what waits for its facts, to be called first, and what then plays one
+    repeat and returns its environment steps per second.
 
     Raises:
         PeerError: it failed, did not answer, or was not done after `timeout` seconds, in which ours has its turns too.
@@ -60,7 +63,7 @@ def runner(command: Sequence[str], timeout: float) -> Iterator[tuple[dict[str, A
         timer = threading.Timer(timeout, stop)
         timer.start()
         try:
-            yield answer(), repeat
+            yield answer, repeat
         finally:
             timer.cancel()
             process.kill()

@@ -64,6 +64,8 @@ def test_a_row_holds_both_and_their_ratio(script, capsys, tmp_path):
         assert (row["peer_agent_steps_per_s_min"], row["peer_agent_steps_per_s_max"]) == (200.0, 600.0)
         assert row["peer_agent_steps_per_s"] == 400.0
         assert row["ratio_max"] == pytest.approx(row["agent_steps_per_s"] / 200.0)
+        assert row["matrix_operations"] == 2 * 8 * (16 * 128 * 2) * 13  # play, and three passes of four epochs
+        assert row["matrix_operations_per_s"] > 0
         assert row["ratio"] == pytest.approx(row["agent_steps_per_s"] / 400.0)
         assert row["peer_settings"]["LR"] == 1e-3
         assert {"compile_s", "peer_compile_s", "num_weights", "peer_num_weights", "device", "versions"} <= set(row)

@@ -48,6 +48,7 @@ def test_shares_are_of_the_whole_and_the_greatest_first(kernels):
     assert row["kernels"] == len(shares) > 20
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1, abs=0.02)
+    assert row["step_compile_s"] > 0
     assert "coins_classic" in kernels.explain(row)
 
 

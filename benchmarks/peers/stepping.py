@@ -1,14 +1,15 @@
 """What the runners share: a command line, the measured loops, and how they answer.
 
-A runner needs the peer and, for peers on JAX, jax; nothing else, and softsim least of all. It compiles, warms up, and
-prints one line of JSON with facts. Then it plays one repeat for every line that it reads, and prints its rate. By
-hand, five repeats are `yes | head -5 | python run_jaxmarl.py coin_game`.
+A runner needs the peer and, for peers on JAX, jax; nothing else, and softsim least of all. It compiles, and prints
+one line of JSON with facts. Then it plays one repeat for every line that it reads, and prints its rate; before the
+first it warms up. By hand, five repeats are `yes | head -5 | python run_jaxmarl.py coin_game`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import importlib.metadata
 import json
 import sys
@@ -52,16 +53,20 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def take_turns(play: Callable[[int], None], facts: dict[str, Any], asked: Options) -> None:
-    """Warm up, print the facts, and play whenever asked to.
+    """Print the facts, and play whenever asked to, some `asked.seconds` each time.
 
     Args:
         play: steps `facts["num_envs"]` environments so many times.
     """
-    spent, trial = timed(play, 1), 1
-    if spent < asked.seconds:
-        spent, trial = timed(play, STEPS_TO_CALIBRATE), STEPS_TO_CALIBRATE
-    steps = max(LEAST_STEPS, round(asked.seconds / spent * trial))
-    serve(lambda: facts["num_envs"] * steps / timed(play, steps), facts | {"num_steps": steps})
+
+    @functools.cache
+    def steps():
+        spent, trial = timed(play, 1), 1
+        if spent < asked.seconds:
+            spent, trial = timed(play, STEPS_TO_CALIBRATE), STEPS_TO_CALIBRATE
+        return max(LEAST_STEPS, round(asked.seconds / spent * trial))
+
+    serve(lambda: facts["num_envs"] * steps() / timed(play, steps()), facts)
 
 
 def serve(repeat: Callable[[], float], facts: dict[str, Any]) -> None:
