@@ -14,6 +14,7 @@ here. Peers that are not there are skipped by name.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -87,7 +88,7 @@ class Settings:
     socialjax: str = ""
     num_envs: int = 1024
     repeats: int = 5
-    seconds: float = 0.3
+    seconds: float = 0.25
     timeout: float = 240.0
     seed: int = 0
 
@@ -119,7 +120,7 @@ def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
         PeerError: theirs could not be measured.
     """
     with runner(command(pair, settings), settings.timeout) as (ready, repeat):
-        play, facts = ours(pair, settings)
+        play, facts = ours(pair.game, pair.num_agents, pair.view, pair.tiles, settings.num_envs, settings.seed)
         peer = ready()
         steps = calibrate(play, settings.seconds)
         turns = [(play(steps), repeat()) for _ in range(settings.repeats)]
@@ -141,15 +142,18 @@ def measure_pair(pair: Pair, settings: Settings) -> bench.Row:
     }
 
 
-def ours(pair: Pair, settings: Settings) -> tuple[Callable[[int], float], bench.Row]:
+@functools.cache  # some peers are beside the same game
+def ours(
+    name: str, num_agents: int | None, view: View | None, tiles: tuple[int, int], num_envs: int, seed: int
+) -> tuple[Callable[[int], float], bench.Row]:
     """Compile our game. Returns what plays so many steps and says how long that took, and facts for the row."""
-    world, situations = shaped(pair)
-    program, compile_s, params, running = bench.stepping(world, situations, settings.num_envs, settings.seed)
+    world, situations = shaped(name, num_agents, view, tiles)
+    program, compile_s, params, running = bench.stepping(world, situations, num_envs, seed)
     timestep = running.play.timestep
     facts = {
         "num_agents": bench.agents_in_play(timestep),
         "compile_s": compile_s,
-        "observation_bytes": bench.size_of(timestep.observation) // settings.num_envs,
+        "observation_bytes": bench.size_of(timestep.observation) // num_envs,
     }
 
     def play(steps):
@@ -160,17 +164,17 @@ def ours(pair: Pair, settings: Settings) -> tuple[Callable[[int], float], bench.
     return play, facts
 
 
-def shaped(pair: Pair) -> tuple[Environment, PyTree]:
-    """Make our game with the pair's number of agents, view and map. Params have leaves [1, ...]."""
-    game = declare(pair.game, pair.num_agents)
+def shaped(name: str, num_agents: int | None, view: View | None, tiles: tuple[int, int]) -> tuple[Environment, PyTree]:
+    """Make our game with a pair's number of agents, view and map. Params have leaves [1, ...]."""
+    game = declare(name, num_agents)
     if not isinstance(game, Game):
-        return make([pair.game], pair.num_agents)
-    down, across = pair.tiles
-    if pair.tiles != (1, 1):
+        return make([name], num_agents)
+    down, across = tiles
+    if tiles != (1, 1):
         inner = [row[1:-1] * across for row in game.rows[1:-1]] * down
         edge = "#" * (len(inner[0]) + 2)
         game = dataclasses.replace(game, map="\n".join([edge, *(f"#{row}#" for row in inner), edge]))
-    return compile_games([dataclasses.replace(game, view=pair.view or game.view)])
+    return compile_games([dataclasses.replace(game, view=view or game.view)])
 
 
 def calibrate(play: Callable[[int], float], seconds: float) -> int:
@@ -312,7 +316,7 @@ def measure(
     only: tuple[str, ...] = (),
     num_envs: int = 1024,
     repeats: int = 5,
-    seconds: float = 0.3,
+    seconds: float = 0.25,
     timeout: float = 240.0,
     seed: int = 0,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,

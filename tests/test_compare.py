@@ -71,7 +71,7 @@ def quick(compare, monkeypatch):
     facts = {"num_agents": 2.0, "compile_s": 0.5, "observation_bytes": 8}
     monkeypatch.setattr(compare, "calibrate", lambda play, seconds: 5)
 
-    def ours(pair, settings):
+    def ours(*_):
         turns = itertools.count(1)
         return lambda steps: float(steps * next(turns)), facts
 
@@ -180,7 +180,7 @@ def test_every_pair_has_a_runner_and_a_game(script):
 
 def test_a_map_is_repeated_within_its_walls(script):
     game = declare("coins")
-    world, _ = script.shaped(script.Pair("", "", "coins", 1, View(1, 0, 1), (2, 3)))
+    world, _ = script.shaped("coins", 1, View(1, 0, 1), (2, 3))
     height, width = len(game.rows) - 2, len(game.rows[0]) - 2
     assert (world.spec.height, world.spec.width) == (2 * height + 2, 3 * width + 2)
     assert world.spec.view == View(1, 0, 1)

@@ -19,7 +19,7 @@ from typing import Any
 
 STEPS_TO_CALIBRATE = 4
 
-LEAST_STEPS = 3
+LEAST_STEPS = 2
 """Of one repeat, however long they take: a call has costs of its own, which are not what is measured."""
 
 
@@ -30,7 +30,7 @@ class Options:
     world: str
     num_envs: int = 1024
     num_agents: int | None = None
-    seconds: float = 0.3
+    seconds: float = 0.25
     seed: int = 0
     checkout: str = ""
 
