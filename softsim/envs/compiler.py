@@ -208,11 +208,12 @@ def compile_games(games: Sequence[Game], world: GridWorld | None = None) -> tupl
         check(game)
     ids = number_items(games)
     spec = derive_spec(games, ids)
-    if world is not None:
+    if world is None:
+        world = GridWorld(spec, assorted=len({derive_phases([game]) for game in games}) > 1)
+    else:
         check_fit(games, spec, world.spec)
-        spec = world.spec
-    situations = [tabulate(game, spec, ids) for game in games]
-    return GridWorld(spec), jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *situations))
+    situations = [tabulate(game, world.spec, ids) for game in games]
+    return world, jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *situations))
 
 
 def check_fit(games: Sequence[Game], needed: WorldSpec, given: WorldSpec) -> None:

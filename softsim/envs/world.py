@@ -15,11 +15,15 @@ from softsim.envs.observe import Observation, in_view, look, symbol_codes
 from softsim.envs.params import EnvParams, EnvState
 from softsim.envs.place import open_to, place
 from softsim.envs.rules import in_set
-from softsim.envs.skipping import CROWD, where_needed
+from softsim.envs.skipping import where_needed
 from softsim.envs.spec import WorldSpec
 from softsim.envs.vocabulary import ACTIONS, NUM_MOVES, NUM_SYMBOLS, OTHER
 from softsim.machine import on_accelerator
 from softsim.types import Array, Timestep
+
+BLOCK = 128
+"""Environments: fewer are alike more often, and cost more of what each block costs. Measured on a core, for the 51 grid
+games together and for some of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +31,13 @@ class GridWorld:
     """A grid world for one static spec. Two worlds of equal specs are equal, and share compilations.
 
     Actions are those of `vocabulary.ACTIONS`, then one per beam of the spec, one per agent and step.
+
+    Args:
+        assorted: whether it was made for games of different phases.
     """
 
     spec: WorldSpec
+    assorted: bool = False
 
     @property
     def num_agents(self) -> int:
@@ -49,9 +57,9 @@ class GridWorld:
 
     @property
     def block(self) -> int | None:
-        """How many environments are best stepped at a time, None for all: on a CPU, of games that differ much, as many
-        as are alike if neighbours are, since what no neighbour needs is skipped."""
-        return 256 if self.num_agents >= CROWD and not on_accelerator() else None
+        """How many environments are best stepped at a time, None for all: on a CPU, of games that differ, as many as
+        are alike if neighbours are, since what no neighbour needs is skipped."""
+        return BLOCK if self.assorted and not on_accelerator() else None
 
     @property
     def num_symbols(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playing import compiled
 
-from softsim.envs import make, observe, skipping
+from softsim.envs import compile_games, declare, make, observe, skipping, world
 from softsim.envs.skipping import anywhere, for_agents, where_needed, while_needed
 
 
@@ -93,3 +93,19 @@ def test_how_work_is_arranged_changes_nothing(name, setting, value, monkeypatch)
     for module in (skipping, observe):
         monkeypatch.setattr(module, setting, value, raising=module is skipping)
     jax.tree.map(np.testing.assert_array_equal, before, run())
+
+
+@pytest.mark.parametrize(
+    ("games", "number"),
+    [
+        (["allelopathic_harvest"], None),
+        (["commons_harvest_open", "commons_harvest_closed"], None),  # other maps, the same phases
+        (["coins", "coins_classic"], world.BLOCK),
+    ],
+)
+def test_worlds_of_games_that_differ_ask_for_blocks(games, number):
+    made, situations = make(games)
+    assert made.block == number
+    again, _ = compile_games([declare(games[0])], made)
+    assert again == made
+    assert jax.tree.leaves(situations)[0].shape[0] == len(games)
