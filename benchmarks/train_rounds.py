@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
-from softsim import bench
+from softsim import bench, machine
 from softsim.cli import run_script
 from softsim.learners.opponent import OpponentConfig
 from softsim.presets import PRESETS, RunConfig
@@ -46,6 +46,7 @@ def measure(
         as_json: end with one JSON object.
         out: a JSON Lines file to append the rows to.
     """
+    machine.spread_over_cores()
     rows = []
     for preset in presets:
         choices = num_populations or (None,), hidden or (None,), precision, opponent

@@ -189,7 +189,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
     if repeats < 1:
         raise UserError(f"repeats: {repeats}; it must be at least 1.")
     config, table = program.config, program.table
-    state = jax.jit(program.init)()
+    state = program.place(jax.jit(program.init)())
     jitted = jax.jit(program.chunk, donate_argnums=0, compiler_options=options())
     chunk, compile_s = compiled(jitted, state, program.situations)
     seconds = []
@@ -209,7 +209,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
         | {
             "state_bytes": size_of(state) // num_members,
             "observation_bytes": size_of(timestep.observation) // table.num_envs,
-            "program_bytes": machine.memory_of(chunk),
+            "program_bytes": machine.memory_of(chunk, program.devices),
             "num_populations": config.num_populations,
             "num_members": config.num_members,
             "network": dataclasses.asdict(config.network),

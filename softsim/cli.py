@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from softsim import compilations, run
+from softsim import compilations, machine, run
 from softsim.envs import declare, names
 from softsim.envs.vocabulary import ACTIONS
 from softsim.presets import FIVE_GAMES, PRESETS, RunConfig, describe
@@ -44,6 +44,7 @@ class Train:
     def __call__(self) -> tuple[dict[str, Any], str]:
         from softsim.report import Progress
 
+        machine.spread_over_cores()
         compiled = compilations.folder_of_user() if self.compile_cache else None
         if self.dry_run:
             from softsim import forecast
@@ -102,6 +103,7 @@ class BenchTrain:
     def __call__(self) -> tuple[dict[str, Any], str]:
         from softsim import bench
 
+        machine.spread_over_cores()
         rows = bench.bench_train(self.config.program(), "+".join(self.config.game), repeats=self.repeats)
         return {"rows": rows}, bench.table(rows)
 

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 from jax.experimental import serialize_executable
 
-from softsim.machine import on_accelerator
+from softsim.machine import cores, on_accelerator
 
 ROOM = 64
 """Files that are kept; those that were not used for longest make room for new ones."""
@@ -64,13 +64,12 @@ class Shelf:
     Args:
         folder: where they are kept; if there is none, every program is compiled anew.
         config: of the run, and what else it is made from, as JSON.
-        devices: that the programs run on.
     """
 
-    def __init__(self, folder: Path | None = None, config: Any = None, devices: int = 1):
+    def __init__(self, folder: Path | None = None, config: Any = None):
         settings: Any = jax.config
         # What comes from JAX's cache does not work once it is written again (jaxlib 0.10.2 on a CPU).
-        self.folder, self.devices = None if settings.jax_compilation_cache_dir else folder, devices
+        self.folder = None if settings.jax_compilation_cache_dir else folder
         self.maker = digest([code(), surroundings()]) if self.folder else ""
         self.run = digest([config, self.maker]) if self.folder else ""
 
@@ -105,16 +104,18 @@ class Shelf:
 
     def load(self, path: Path) -> jax.stages.Compiled | None:
         """Read a program; nothing if there is none, or it is damaged."""
-        content, devices = read(path), jax.devices()[: self.devices]
+        content = read(path)
         try:
-            return serialize_executable.deserialize_and_load(*pickle.loads(content), execution_devices=devices)
+            count, parts = pickle.loads(content)
+            return serialize_executable.deserialize_and_load(*parts, execution_devices=jax.devices()[:count])
         except Exception:  # no reason to stop: it is compiled anew
             return None
 
     def save(self, path: Path, program: jax.stages.Compiled) -> None:
         """Write a program, if that can be done."""
         try:
-            content = pickle.dumps(serialize_executable.serialize(program))
+            count = max(len(each.device_set) for each in jax.tree.leaves(program.output_shardings))
+            content = pickle.dumps((count, serialize_executable.serialize(program)))
         except Exception:  # no reason to stop: the next start compiles it again
             return
         write(path, content)
@@ -171,5 +172,4 @@ def processor() -> list[Any]:
         described += sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
     except OSError:
         pass
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return [*described, count]
+    return [*described, cores()]

@@ -31,11 +31,11 @@ def forecast(config: RunConfig, compiled: Path | None = None) -> dict[str, Any]:
     program, train = config.program(), config.train
     state = jax.eval_shape(program.init)
     start = time.perf_counter()
-    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
+    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)])
     jitted = jax.jit(program.chunk, donate_argnums=0)
     chunk = shelf.ready("chunk", lambda: jitted.lower(state, program.situations))
     compile_seconds = time.perf_counter() - start
-    needed, free = machine.memory_of(chunk), machine.memory_free()
+    needed, free = machine.memory_of(chunk, program.devices), machine.memory_free()
     agent_steps = train.env_steps_per_round * program.table.world.num_agents
     most = machine.matrix_rate() / operations_per_agent_step(program)
     return {

@@ -5,7 +5,9 @@ A measured rate next to these says how far from the machine's limit a program is
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +26,23 @@ MATRIX_SIZE = {"cpu": 1024, "gpu": 8192}
 MIX_WORDS, MIX_ROUNDS = 1 << 20, 256
 
 REPEATS = 5
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread_over_cores() -> None:
+    """Make every core of a CPU a device of its own, over which populations are spread; accelerators stay as they are.
+
+    To be called before JAX looks for devices. Nothing changes later than that, or where `JAX_NUM_CPU_DEVICES` or
+    `XLA_FLAGS` says how many devices there are to be.
+    """
+    settings: Any = jax.config
+    if settings.jax_num_cpu_devices < 0 and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with contextlib.suppress(RuntimeError):
+            settings.update("jax_num_cpu_devices", cores())
 
 
 def on_accelerator() -> bool:
@@ -88,8 +107,9 @@ def memory_free() -> int | None:
     return psutil.virtual_memory().available
 
 
-def memory_of(program: Any) -> int:
-    """Bytes that a compiled program holds at most while it runs: what goes in, comes out and lies in between."""
+def memory_of(program: Any, devices: int = 1) -> int:
+    """Bytes that a compiled program holds at most while it runs: what goes in, comes out and lies in between. On one
+    device, that is, of those that run it; cores have their memory in common."""
     told = program.memory_analysis()
     sizes = told.argument_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes
-    return sizes + told.temp_size_in_bytes
+    return (sizes + told.temp_size_in_bytes) * (1 if on_accelerator() else devices)

@@ -138,7 +138,7 @@ def train(
     log.forget_after(done)
     report({"phase": "compiling", "done": done, "rounds": config.train.num_rounds})
     before = time.perf_counter()
-    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)], program.devices)
+    shelf = Shelf(compiled, [config.as_json(), checkpoint.digest(program.past)])
     chunk = jax.jit(program.chunk, donate_argnums=0)
     advance = shelf.ready("chunk", lambda: chunk.lower(init().out_info, program.situations))
     if state is None:

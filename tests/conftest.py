@@ -16,6 +16,7 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_legacy_prng_key", "error")
 jax.config.update("jax_debug_key_reuse", True)
+jax.devices()  # one of them is enough: a command that a test calls would ask for one per core, and others have them too
 
 
 def pytest_configure(config):

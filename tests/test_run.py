@@ -234,10 +234,12 @@ class Process:
     def __init__(self, script: str, folder: Path, compiling: dict):
         options = {name.upper(): str(value) for name, value in compiling.items()}
         command = ["train", *FLAGS, "--run", str(folder), "--quiet", "--json", "--no-compile-cache"]
+        # Over more devices than here its sums would be rounded otherwise.
+        here = {"JAX_PLATFORMS": jax.default_backend(), "JAX_NUM_CPU_DEVICES": "1"}
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-c", script, *command],
-            env=os.environ | options | {"JAX_PLATFORMS": jax.default_backend()},
+            env=os.environ | options | here,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
