@@ -212,6 +212,7 @@ def bench_train(program: Program, game: str, repeats: int = 5) -> list[Row]:
             "program_bytes": machine.memory_of(chunk, program.devices),
             "num_populations": config.num_populations,
             "num_members": config.num_members,
+            "devices": program.devices,
             "network": dataclasses.asdict(config.network),
             "rounds_per_s": config.rounds_per_chunk * row["env_steps_per_s"] / (num_envs * steps),
         }

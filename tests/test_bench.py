@@ -141,6 +141,7 @@ def test_training_has_a_row():
     (row,) = bench.bench_train(program, "prisoners_dilemma", repeats=2)
     assert_complete(row)
     assert (row["num_envs"], row["num_agents"], row["num_steps"]) == (2 * 8, 2.0, 2 * 4)
+    assert (row["num_populations"], row["num_members"], row["devices"]) == (2, 2, 1)
     assert row["rounds_per_s"] == pytest.approx(row["env_steps_per_s"] / (16 * 4))
     with pytest.raises(UserError, match="repeats: 0; it must be at least 1"):
         bench.bench_train(program, "prisoners_dilemma", repeats=0)
