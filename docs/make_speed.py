@@ -67,6 +67,9 @@ def page() -> str:
         columns(WORLD, slowest_first(alone)),
         "Games in one batch, against the mean cost of an agent-step of the same games alone:",
         columns(MIXED, [*batches(rows("cpu_mixed")), *batches(alone)]),
+        "## Learning on the cores of a CPU",
+        "Populations are spread over the cores, as over any devices: each learns on one of them.",
+        columns(CORES, rows("cpu_cores")),
         "## Worlds on one H100",
         "![Agent-steps per second against environments](speed.png)",
         columns(WORLD, gpu),
@@ -203,7 +206,7 @@ def reasons(
     coin = next(r for r in peers if (r["peer"], r["world"]) == ("jaxmarl", "coin_game"))
     tiny = next(r for r in alone if r["game"] == coin["game"])
     usual = statistics.median(r["peer_agent_steps_per_s"] for r in social)
-    mixed, step = batches(alone)[-1], kernels["51 games mixed"]
+    mixed = batches(alone)[-1]
     harvest = max((r for r in gpu if r["game"] == "commons_harvest_open"), key=lambda r: r["agent_steps_per_s"])
     run = {r["game"]: r for r in training}
     kitchen = next(r for r in learning if (r["world"], r["opponent_model"]) == ("cramped_room", "none"))
@@ -230,9 +233,9 @@ def reasons(
         "**All games in one batch.** Every environment has the largest map, 16 agents, and each law that any game has: "
         f"{size:,} bytes of situation, state and observation. What no environment of a block needs is skipped; what "
         f"some need, all pay for, {mixed['times_floor']:.0f} times the floor. "
-        f"{spread_out(step)} A program for each size would step faster, but to trace and compile this one alone takes "
-        f"{step['step_compile_s']:.0f} s on one core, where 20 are all that it may take. A table below says what "
-        "likeness brings.",
+        f"{spread_out(kernels['51 games mixed'])} The eight games beside SocialJax's, in one batch, cost "
+        f"{batches(alone)[0]['times']:.1f} times as much as alone. A program for each size would step faster, but each "
+        "is one more to compile. A table below says what likeness brings.",
         f"**1e9 agent-steps/s on an H100.** It would be {1e9 / harvest['agent_steps_per_s'] * share:.0%} of what the "
         f"memory allows for the {harvest['floor_bytes']:,} bytes that a step must move; {share:.0%} are reached.",
         "**Many populations against one shared policy.** Members have weights of their own, so that their matrix "
@@ -342,6 +345,16 @@ LEARNING: Mapping[str, Callable[[Row], str]] = {
     "agent-steps/s": lambda row: f"{row['agent_steps_per_s']:,.0f}",
     "compile s": lambda row: f"{row['compile_s']:.1f}",
     "program GB": lambda row: f"{row['program_bytes'] / 1e9:.1f}",
+}
+
+
+CORES: Mapping[str, Callable[[Row], str]] = {
+    "run": lambda row: f"{row['game'].partition(':')[0]}",
+    "populations": lambda row: f"{row['num_populations']}",
+    "cores": lambda row: f"{row['devices']}",
+    "agent-steps/s": lambda row: f"{row['agent_steps_per_s']:,.0f}",
+    "compile s": lambda row: f"{row['compile_s']:.1f}",
+    "program MB": lambda row: f"{row['program_bytes'] / 1e6:.0f}",
 }
 
 
