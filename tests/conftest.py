@@ -16,13 +16,13 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_legacy_prng_key", "error")
 jax.config.update("jax_debug_key_reuse", True)
-jax.devices()  # one of them is enough: a command that a test calls would ask for one per core, and others have them too
 
 
 def pytest_configure(config):
     """Compile fast in a normal run, where most of the time is compilation; slow tests run what users run."""
     if config.option.markexpr == "not slow":
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+    jax.devices()  # from now on they are one: a command that a test calls would ask for one per core
 
 
 MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
