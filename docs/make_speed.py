@@ -216,6 +216,14 @@ def reasons(
     products = 1e3 * kitchen["matrix_operations"] / kitchen["matrix_operations_per_s"]
     ours, theirs = (update / kitchen[rate] for rate in ("agent_steps_per_s", "peer_agent_steps_per_s"))
     missed = []
+    mean = statistics.geometric_mean(r["ratio"] for r in social)
+    if mean < 60:
+        floors = {r["game"]: r["times_floor"] for r in alone}
+        over = statistics.geometric_mean(floors[r["game"]] for r in social)
+        missed.append(
+            f"**SocialJax's eight, in the geometric mean.** Ours take {over:.1f} times the floor there, and 60x would "
+            f"be {over * mean / 60:.1f} times."
+        )
     if least["ratio"] < 30:
         missed.append(
             f"**SocialJax's `{least['world']}`.** Its rules are few: it makes {least['peer_agent_steps_per_s']:,.0f} "
