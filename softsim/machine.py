@@ -108,8 +108,10 @@ def memory_free() -> int | None:
 
 
 def memory_of(program: Any, devices: int = 1) -> int:
-    """Bytes that a compiled program holds at most while it runs: what goes in, comes out and lies in between. On one
-    device, that is, of those that run it; cores have their memory in common."""
+    """Bytes that a compiled program holds at most while it runs: what goes in, comes out and lies in between.
+
+    That is of one accelerator; of the cores of a CPU, of which `devices` run it, it is of them all, as they share it.
+    """
     told = program.memory_analysis()
     sizes = told.argument_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes
     return (sizes + told.temp_size_in_bytes) * (1 if on_accelerator() else devices)

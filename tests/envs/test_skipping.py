@@ -104,8 +104,6 @@ def test_how_work_is_arranged_changes_nothing(name, setting, value, monkeypatch)
     ],
 )
 def test_worlds_of_games_that_differ_ask_for_blocks(games, number):
-    made, situations = make(games)
+    made, _ = make(games)
     assert made.block == number
-    again, _ = compile_games([declare(games[0])], made)
-    assert again == made
-    assert jax.tree.leaves(situations)[0].shape[0] == len(games)
+    assert compile_games([declare(games[0])], made)[0].block == number  # what joins a world later does not change it
